@@ -1,0 +1,50 @@
+# Every target sets itself up: a fresh machine needs Python 3.11 or newer and nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check lint types contracts bench accuracy clean
+
+help:
+	@echo "make run       inspect the simulated web of config.yaml (no camera, no GPU)"
+	@echo "make test      run the tests"
+	@echo "make check     lint, types, import contracts and tests: what CI runs"
+	@echo "make bench     measure where the time goes on this machine"
+	@echo "make accuracy  measure on real images (LINESCAN_DATA names their folder)"
+
+$(STAMP): pyproject.toml
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (once; about a minute)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[cpu,lite,dev]'
+	@touch $(STAMP)
+
+setup: $(STAMP)
+
+run: $(STAMP)
+	$(BIN)/linescan run --config config.yaml
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -q
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+contracts: $(STAMP)
+	$(BIN)/lint-imports
+
+check: lint types contracts test
+
+bench: $(STAMP)
+	$(BIN)/linescan bench --config config.yaml
+
+accuracy: $(STAMP)
+	$(BIN)/python tools/real_input.py --data "$${LINESCAN_DATA:-../shared/data}"
+
+clean:
+	rm -rf $(VENV) build dist rolls recordings

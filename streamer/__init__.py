@@ -1,0 +1,1 @@
+"""Real-time, zero-shot inspection of endless textured webs."""

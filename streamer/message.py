@@ -1,0 +1,433 @@
+"""The shared vocabulary: what crosses a process; imports numpy and knows no transport."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntFlag, StrEnum
+from typing import TypeAlias
+
+import numpy as np
+
+PixelArray: TypeAlias = np.ndarray  # type: ignore[type-arg]  # uint8 or uint16, (lines, columns[, 3])
+ScoreArray: TypeAlias = np.ndarray  # type: ignore[type-arg]  # float32, (rows, columns) of the grid
+
+
+class GapReason(StrEnum):
+    """Why lines of the web were not inspected."""
+
+    CAMERA_LOSS = "camera_loss"
+    PARTIAL_FRAME = "partial_frame"
+    OVERLOAD = "overload"
+    WORKER_LOST = "worker_lost"
+    TIMEOUT = "timeout"
+    OVERSPEED = "overspeed"
+    NO_WEB = "no_web"
+    CORRUPT_INPUT = "corrupt_input"
+    ENGINE_ERROR = "engine_error"
+    TOO_SHORT = "too_short"
+
+
+class LineFlag(IntFlag):
+    """What is special about a block of lines."""
+
+    NONE = 0
+    PARTIAL = 1
+    REVERSE = 2
+    OVERSPEED = 4
+    SEAM = 8  # the first line does not continue the web before it: a new piece starts
+
+
+class StageState(StrEnum):
+    """What a stage is doing."""
+
+    STARTING = "starting"
+    READY = "ready"
+    RUNNING = "running"
+    DRAINING = "draining"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+class DefectState(StrEnum):
+    """Life of a defect: announced, grown, can grow no more."""
+
+    NEW = "new"
+    UPDATE = "update"
+    END = "end"
+
+
+class AlarmKind(StrEnum):
+    """What an alarm is about."""
+
+    DEFECT = "defect"
+    NOT_INSPECTED = "not_inspected"
+    SYSTEM = "system"
+
+
+class Severity(StrEnum):
+    """How much an alarm matters, ascending."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+def require(holds: bool, rule: str, given: object) -> None:
+    """Raise ValueError "<rule>, got <given>" unless `holds`."""
+    if not holds:
+        msg = f"{rule}, got {given!r}"
+        raise ValueError(msg)
+
+
+def require_pixels(name: str, pixels: PixelArray) -> None:
+    """Raise ValueError unless `pixels` is a C-ordered (lines, columns[, 3]) uint8 or uint16 array."""
+    require(pixels.dtype in (np.uint8, np.uint16), f"{name} must be uint8 or uint16", pixels.dtype)
+    shaped = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
+    require(shaped, f"{name} must be (lines, columns) or (lines, columns, 3)", pixels.shape)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Interval:
+    """Half-open interval [first, end) of lines or columns."""
+
+    first: int
+    end: int
+
+    def __post_init__(self) -> None:
+        require(0 <= self.first <= self.end, "interval must have 0 <= first <= end", self)
+
+    @property
+    def size(self) -> int:
+        """Number of members."""
+        return self.end - self.first
+
+
+@dataclass(frozen=True, slots=True)
+class LineBlock:
+    """Consecutive lines as a source delivers them.
+
+    `pixels` is (lines, columns[, 3]); only the first `valid_lines` are web, the rest is filler.
+    `masked` are column intervals that hold no web (off-web, padding).
+    """
+
+    camera: str
+    first_line: int
+    pixels: PixelArray
+    valid_lines: int
+    captured_ns: int
+    flags: LineFlag = LineFlag.NONE
+    masked: tuple[Interval, ...] = ()
+    encoder_first: int = 0
+    encoder_last: int = 0
+
+    def __post_init__(self) -> None:
+        require_pixels("LineBlock.pixels", self.pixels)
+        require(self.first_line >= 0, "LineBlock.first_line must be >= 0", self.first_line)
+        inside = 0 <= self.valid_lines <= self.pixels.shape[0]
+        require(inside, "LineBlock.valid_lines must be within the pixels", self.valid_lines)
+
+    @property
+    def columns(self) -> int:
+        """Width of the web in pixels."""
+        return int(self.pixels.shape[1])
+
+
+@dataclass(frozen=True, slots=True)
+class LineLoss:
+    """Lines that a source knows to exist but cannot deliver."""
+
+    camera: str
+    first_line: int
+    line_count: int
+    reason: GapReason
+    captured_ns: int
+    detail: str = ""
+
+    def __post_init__(self) -> None:
+        require(self.line_count > 0, "LineLoss.line_count must be > 0", self.line_count)
+
+
+@dataclass(frozen=True, slots=True)
+class Halo:
+    """Pixels around the core of a tile, each a multiple of the stride; 0 at the web's own edge."""
+
+    top: int = 0
+    bottom: int = 0
+    left: int = 0
+    right: int = 0
+
+    def __post_init__(self) -> None:
+        smallest = min(self.top, self.bottom, self.left, self.right)
+        require(smallest >= 0, "halo must be >= 0 on every side", self)
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One core rectangle of a lane with its halo, ready for the backbone.
+
+    `first_line`, `first_column`, `line_count`, `column_count` describe the core in web pixels; the
+    pixels are the core plus halo, extended by edge replication to a multiple of the stride at the
+    web's right edge and a piece's last line. `masked` are web columns without web.
+    """
+
+    roll: str
+    camera: str
+    lane: int
+    sequence: int
+    first_line: int
+    line_count: int
+    first_column: int
+    column_count: int
+    halo: Halo
+    pixels: PixelArray
+    captured_ns: int
+    config_digest: str
+    masked: tuple[Interval, ...] = ()
+
+    def __post_init__(self) -> None:
+        require_pixels("Tile.pixels", self.pixels)
+        require(self.lane >= 0 and self.sequence >= 0, "Tile address must be >= 0", self.address)
+        core = self.line_count > 0 and self.column_count > 0
+        require(core, "Tile core must not be empty", (self.line_count, self.column_count))
+        lines = self.halo.top + self.line_count + self.halo.bottom
+        columns = self.halo.left + self.column_count + self.halo.right
+        fits = self.pixels.shape[0] >= lines and self.pixels.shape[1] >= columns
+        require(fits, "Tile.pixels must hold core and halo", self.pixels.shape)
+
+    @property
+    def address(self) -> TileAddress:
+        """Camera, lane and sequence."""
+        return TileAddress(self.camera, self.lane, self.sequence)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TileAddress:
+    """What identifies a tile within a roll."""
+
+    camera: str
+    lane: int
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """One tile row that capture knows to exist: every lane has a tile, a gap or a mask in it.
+
+    `starts_piece`: the web before it is not its neighbour. `lane_columns` are the core columns of
+    each lane, in order; `masked` are web columns without web in this row.
+    """
+
+    roll: str
+    camera: str
+    sequence: int
+    first_line: int
+    line_count: int
+    starts_piece: bool
+    lane_columns: tuple[Interval, ...]
+    masked: tuple[Interval, ...]
+    captured_ns: int
+
+    def __post_init__(self) -> None:
+        require(self.line_count > 0, "LedgerRow.line_count must be > 0", self.line_count)
+        require(len(self.lane_columns) > 0, "LedgerRow must have a lane", self.lane_columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Tiles of one lane that were not inspected, and why."""
+
+    roll: str
+    camera: str
+    lane: int
+    first_sequence: int
+    tile_count: int
+    first_line: int
+    line_count: int
+    reason: GapReason
+    detail: str = ""
+
+    def __post_init__(self) -> None:
+        require(self.tile_count > 0, "Gap.tile_count must be > 0", self.tile_count)
+        require(self.line_count > 0, "Gap.line_count must be > 0", self.line_count)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreMap:
+    """Anomaly scores of the core of one tile, on the grid of the backbone's stride.
+
+    `scores` is (ceil(line_count / stride), ceil(column_count / stride)) float32. A score s reads
+    as (s - background) / (alarm_level - background): 0 is typical texture, 1 the alarm level.
+    `evidence` is the core's pixels when a score reached the evidence level, else None.
+    """
+
+    roll: str
+    camera: str
+    lane: int
+    sequence: int
+    first_line: int
+    line_count: int
+    first_column: int
+    column_count: int
+    stride: int
+    scores: ScoreArray
+    background: float
+    alarm_level: float
+    profile_digest: str
+    model_digest: str
+    captured_ns: int
+    scored_ns: int
+    worker: str
+    masked: tuple[Interval, ...] = ()
+    evidence: PixelArray | None = None
+
+    def __post_init__(self) -> None:
+        require(self.scores.dtype == np.float32, "scores must be float32", self.scores.dtype)
+        rows, columns = -(-self.line_count // self.stride), -(-self.column_count // self.stride)
+        require(self.scores.shape == (rows, columns), f"scores must be {rows, columns}",
+                self.scores.shape)
+        ordered = self.alarm_level > self.background
+        require(ordered, "alarm_level must be > background", (self.background, self.alarm_level))
+
+    @property
+    def address(self) -> TileAddress:
+        """Camera, lane and sequence."""
+        return TileAddress(self.camera, self.lane, self.sequence)
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileState:
+    """The texture profile of a lane, as bytes of a safetensors-like container."""
+
+    roll: str
+    camera: str
+    lane: int
+    sequence: int
+    digest: str
+    profile: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RegionMm:
+    """Bounding box on the web in millimetres from the start of the roll and its left edge."""
+
+    down_first: float
+    down_end: float
+    cross_first: float
+    cross_end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """A connected anomalous region; scores are in units of the alarm level (1 = alarm)."""
+
+    id: int
+    state: DefectState
+    region: RegionMm
+    peak: float
+    mean: float
+    area_mm2: float
+    first_line: int
+    end_line: int
+    captured_ns: int
+    defect_class: str = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """What a PLC or a person is told; `sequence` counts published messages without holes."""
+
+    id: str
+    sequence: int
+    kind: AlarmKind
+    state: DefectState
+    severity: Severity
+    roll: str
+    camera: str
+    region: RegionMm
+    encoder_first: int
+    encoder_end: int
+    raised_ns: int
+    captured_ns: int
+    peak: float
+    config_digest: str
+    model_digest: str
+    signal: str = ""  # NE 107 signal of a system alarm
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """Proof of work from a stage's loop.
+
+    Past `busy_until_ns` (announced before a call that may outlast a beat) the stage is stalled.
+    `figures` are numbers for the display, by name with unit.
+    """
+
+    stage: str
+    process: str
+    state: StageState
+    sent_ns: int
+    busy_until_ns: int
+    last_line: int
+    queue_depth: int
+    backend: str = ""
+    figures: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """A worker asks for `tiles` more tiles; `held` are those it still works on."""
+
+    worker: str
+    tiles: int
+    held: tuple[TileAddress, ...] = ()
+    busy_until_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TileFailed:
+    """A worker could not score a tile; capture decides about another attempt."""
+
+    address: TileAddress
+    worker: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """Capture announces itself to the sink at start and after a restart."""
+
+    roll: str
+    camera: str
+    incarnation: str
+    lane_columns: tuple[Interval, ...]
+    columns: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """The sink's answer to Hello: where the ledger of this roll ends (0, 0 at the start)."""
+
+    first_line: int
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """The sink has stored these verdicts; capture may forget the tiles."""
+
+    addresses: tuple[TileAddress, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfRoll:
+    """No further line of this roll comes from this camera."""
+
+    roll: str
+    camera: str
+    last_line: int
+    rows: int
+    complete: bool
+    reason: str = ""
+    truth: bytes = b""  # JSON ground truth, when the source knows it (simulator)
