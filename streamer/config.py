@@ -39,6 +39,7 @@ class Web(Section):
     pixel_mm: Level = 0.5
     line_mm: Level | None = None
     web_speed_m_min: Level = 60.0
+    columns: int | None = Field(default=None, ge=1, le=1 << 20)
 
     @property
     def down_mm(self) -> float:
@@ -136,6 +137,11 @@ class Scoring(Section):
     sigma_blur: Level = 1.0
     ties: Literal["first", "mid", "mean"] = "mid"
     threads: int = Field(default=2, ge=1, le=256)
+
+    @property
+    def halo_features(self) -> int:
+        """Features around a core that its scores depend on: the windows, and the map's blur."""
+        return self.patch_size - 1 + 2
 
     @model_validator(mode="after")
     def _patch_is_odd(self) -> Scoring:
@@ -243,13 +249,28 @@ class Config(Section):
                 f"{self.supervisor.stall_ms} and {self.supervisor.beat_ms}"
             )
             raise ValueError(msg)
+        # An idle worker shows itself once per beat.
+        if self.tiles.worker_timeout_ms < 2 * self.supervisor.beat_ms:
+            msg = (
+                f"tiles.worker_timeout_ms must be >= 2 * supervisor.beat_ms, got "
+                f"{self.tiles.worker_timeout_ms} and {self.supervisor.beat_ms}"
+            )
+            raise ValueError(msg)
         return self
 
     @property
     def digest(self) -> str:
         """SHA-256 over the sections that decide verdicts, as 64 hexadecimal digits."""
-        sections = {"web", "source", "tiles", "backbone", "scoring", "profile", "calibration",
-                    "decision"}
+        sections = {
+            "web",
+            "source",
+            "tiles",
+            "backbone",
+            "scoring",
+            "profile",
+            "calibration",
+            "decision",
+        }
         content = self.model_dump(mode="json", include=sections)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -258,9 +279,12 @@ class Config(Section):
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
 
 
+FROM_COMMAND_LINE = 0
+
+
 @dataclass(frozen=True, slots=True)
 class _Document:
-    """A parsed YAML file and where each key stands in it."""
+    """A parsed YAML file and where each key stands in it: its line, or FROM_COMMAND_LINE."""
 
     name: str
     content: dict[str, Any]
@@ -276,6 +300,7 @@ def load_config(path: Path | None, settings: tuple[str, ...] = ()) -> Config:
     document = _Document("defaults", {}, {}) if path is None else _read_document(path)
     for setting in settings:
         _apply_setting(document, setting)
+    _choose_source(document, settings)
     try:
         return Config.model_validate(document.content)
     except ValidationError as error:
@@ -290,15 +315,27 @@ def _read_document(path: Path) -> _Document:
     except OSError as error:
         msg = f"{path}: config file must be readable, got {error.strerror}"
         raise ConfigError(msg) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        msg = f"{path}: config file must be YAML in UTF-8, got: {' '.join(str(error).split())}"
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or an impossible date
+        msg = f"{_place_in(path, error)}: config file must be YAML in UTF-8, got: {_reason(error)}"
         raise ConfigError(msg) from None
     if not isinstance(content, dict | None):
         msg = f"{path}:1: config file must be a mapping of sections, got {type(content).__name__}"
         raise ConfigError(msg)
     lines: dict[tuple[str, ...], int] = {}
     _collect_lines(path, node, (), lines)
-    return _Document(str(path), content or {}, lines)
+    # A section whose keys are all commented out reads as null.
+    sections = {key: section for key, section in (content or {}).items() if section is not None}
+    return _Document(str(path), sections, lines)
+
+
+def _place_in(path: Path, error: Exception) -> str:
+    mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+    return str(path) if mark is None else f"{path}:{mark.line + 1}"
+
+
+def _reason(error: Exception) -> str:
+    problem = error.problem if isinstance(error, yaml.MarkedYAMLError) else None
+    return problem or " ".join(str(error).split())
 
 
 def _collect_lines(
@@ -310,7 +347,8 @@ def _collect_lines(
         key = (*prefix, str(key_node.value))
         line = key_node.start_mark.line + 1
         if key in lines:
-            msg = f"{path}:{line}: {'.'.join(key)}: key must appear once, first seen in line {lines[key]}"
+            name = ".".join(key)
+            msg = f"{path}:{line}: {name}: key must appear once, first seen in line {lines[key]}"
             raise ConfigError(msg)
         lines[key] = line
         _collect_lines(path, value_node, key, lines)
@@ -332,11 +370,32 @@ def _apply_setting(document: _Document, setting: str) -> None:
             raise ConfigError(msg)
     try:
         section[path[-1]] = yaml.safe_load(value)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         msg = f"--set: {keys}: value must be YAML, got {value!r}"
         raise ConfigError(msg) from None
-    for depth in range(1, len(path) + 1):
-        document.lines.pop(path[:depth], None)
+    for replaced in [key for key in document.lines if key[: len(path)] == path]:
+        del document.lines[replaced]
+    document.lines[path] = FROM_COMMAND_LINE
+
+
+def _choose_source(document: _Document, settings: tuple[str, ...]) -> None:
+    """A source is simulated unless it says otherwise; one of another kind starts from defaults.
+
+    `--set source.kind=replay` over a file that configures the simulator would otherwise fail at
+    every key of the file that a replay does not have.
+    """
+    source = document.content.get("source")
+    if not isinstance(source, dict):
+        return
+    source.setdefault("kind", "simulator")
+    kinds: dict[str, type[Section]] = {"simulator": SimulatorSource, "replay": ReplaySource}
+    kind = kinds.get(str(source["kind"]))
+    named = {setting.partition("=")[0].strip() for setting in settings}
+    if kind is None or "source.kind" not in named:
+        return
+    for key in set(source) - set(kind.model_fields):
+        if f"source.{key}" not in named:
+            del source[key]
 
 
 def _fault_lines(document: _Document, error: ValidationError) -> str:
@@ -345,9 +404,13 @@ def _fault_lines(document: _Document, error: ValidationError) -> str:
 
 def _fault_line(document: _Document, fault: dict[str, Any]) -> str:
     keys = tuple(str(part) for part in fault["loc"] if str(part) not in ("simulator", "replay"))
-    line = next((document.lines[keys[:n]] for n in range(len(keys), 0, -1)
-                 if keys[:n] in document.lines), None)
+    line = next(
+        (document.lines[keys[:n]] for n in range(len(keys), 0, -1) if keys[:n] in document.lines),
+        None,
+    )
     place = f"{document.name}:{line}" if line else document.name
+    if line == FROM_COMMAND_LINE:
+        place = "--set"
     rule = "unknown key; `linescan schema` lists the known ones"
     if fault["type"] != "extra_forbidden":
         rule = fault["msg"].removeprefix("Value error, ")

@@ -8,8 +8,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-PixelArray: TypeAlias = np.ndarray  # type: ignore[type-arg]  # uint8 or uint16, (lines, columns[, 3])
-ScoreArray: TypeAlias = np.ndarray  # type: ignore[type-arg]  # float32, (rows, columns) of the grid
+PixelArray: TypeAlias = np.ndarray  # uint8 or uint16, (lines, columns[, 3])
+ScoreArray: TypeAlias = np.ndarray  # float32, (rows, columns) of the grid
 
 
 class GapReason(StrEnum):
@@ -80,7 +80,7 @@ def require(holds: bool, rule: str, given: object) -> None:
 
 
 def require_pixels(name: str, pixels: PixelArray) -> None:
-    """Raise ValueError unless `pixels` is a C-ordered (lines, columns[, 3]) uint8 or uint16 array."""
+    """Raise ValueError unless `pixels` is (lines, columns[, 3]) uint8 or uint16."""
     require(pixels.dtype in (np.uint8, np.uint16), f"{name} must be uint8 or uint16", pixels.dtype)
     shaped = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
     require(shaped, f"{name} must be (lines, columns) or (lines, columns, 3)", pixels.shape)
@@ -149,7 +149,10 @@ class LineLoss:
 
 @dataclass(frozen=True, slots=True)
 class Halo:
-    """Pixels around the core of a tile, each a multiple of the stride; 0 at the web's own edge."""
+    """Pixels around the core of a tile; 0 at the web's own edge.
+
+    `top` and `left` are multiples of the stride, so that the core starts on a grid line.
+    """
 
     top: int = 0
     bottom: int = 0
@@ -283,8 +286,11 @@ class ScoreMap:
     def __post_init__(self) -> None:
         require(self.scores.dtype == np.float32, "scores must be float32", self.scores.dtype)
         rows, columns = -(-self.line_count // self.stride), -(-self.column_count // self.stride)
-        require(self.scores.shape == (rows, columns), f"scores must be {rows, columns}",
-                self.scores.shape)
+        require(
+            self.scores.shape == (rows, columns),
+            f"scores must be {rows, columns}",
+            self.scores.shape,
+        )
         ordered = self.alarm_level > self.background
         require(ordered, "alarm_level must be > background", (self.background, self.alarm_level))
 
@@ -376,12 +382,17 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """A worker asks for `tiles` more tiles; `held` are those it still works on."""
+    """A worker asks for `tiles` more tiles; `held` are those it still works on.
+
+    `window` is how many it takes at a time: what a capture goes by that does not know the worker,
+    since credit given to the capture before it is lost.
+    """
 
     worker: str
     tiles: int
     held: tuple[TileAddress, ...] = ()
     busy_until_ns: int = 0
+    window: int = 0
 
 
 @dataclass(frozen=True, slots=True)

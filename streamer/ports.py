@@ -6,11 +6,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import torch
 
-    from streamer.message import Alarm, LineBlock, LineLoss, PixelArray, ScoreArray
+    from streamer.message import (
+        Alarm,
+        Defect,
+        LineBlock,
+        LineLoss,
+        PixelArray,
+        ProfileState,
+        ScoreArray,
+        ScoreMap,
+        Tile,
+    )
+    from streamer.web import Coverage, Strip
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +126,67 @@ class MapOutput(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class RollSummary:
+    """What is known at the end of a roll, for the manifest.
+
+    Lines and areas in pixels, latencies in seconds from the capture of a tile's last line to its
+    verdict in the sink. `profile_digests` are the last ones used, by lane. `outcome` is "complete"
+    or what ended the roll early. `truth` is the JSON ground truth of a simulated web, or b"".
+    """
+
+    roll: str
+    camera: str
+    source: str
+    last_line: int
+    columns: int
+    coverage: Coverage
+    started_ns: int
+    ended_ns: int
+    latency_p50_s: float
+    latency_p99_s: float
+    defects: int
+    engine: str
+    workers: tuple[str, ...]
+    model_digests: tuple[str, ...]
+    profile_digests: dict[str, str]
+    outcome: str
+    truth: bytes
+
+
+class RollRecord(Protocol):
+    """Everything about a roll that is kept in its folder; raises OSError when it cannot be."""
+
+    def add_strip(self, strip: Strip) -> None:
+        """Next strip of the stitched map with its coverage, in down-web order."""
+        ...
+
+    def add_evidence(self, score_map: ScoreMap) -> None:
+        """A score map that carries evidence pixels."""
+        ...
+
+    def add_defect(self, defect: Defect) -> None:
+        """A defect is new, has grown or has ended."""
+        ...
+
+    def add_alarm(self, alarm: Alarm) -> None:
+        """An alarm was published."""
+        ...
+
+    def finish(self, summary: RollSummary) -> None:
+        """Write what is buffered, the manifest and the report."""
+        ...
+
+    def close(self) -> None:
+        """Release without finishing; may be called twice."""
+        ...
+
+
 class Inlet(Protocol):
     """Receives messages; the mirror image of Outlet."""
 
-    def receive(self, timeout_ms: int) -> object | None:
-        """Next message, or None after the timeout; malformed ones are counted and dropped."""
+    def receive(self) -> object | None:
+        """Next message, or None when none waits; malformed ones are counted and dropped."""
         ...
 
     def close(self) -> None:
@@ -141,28 +206,28 @@ class Outlet(Protocol):
         ...
 
 
-class Exchange(Inlet, Outlet, Protocol):
+class Link(Inlet, Outlet, Protocol):
     """Both directions over one connection."""
 
 
-class TileServer(Protocol):
-    """Capture's side of the tile connection: many workers, addressed by name."""
+class Switchboard(Protocol):
+    """The bound end of many links; peers are addressed by name."""
 
-    def receive(self, timeout_ms: int) -> tuple[str, object] | None:
-        """Next (worker, message), or None after the timeout."""
+    def receive(self) -> tuple[str, object] | None:
+        """Next (peer, message), or None when none waits."""
         ...
 
-    def send(self, worker: str, message: object) -> bool:
-        """False when the worker is gone or its queue is full."""
+    def send(self, peer: str, message: object) -> bool:
+        """False when the peer is gone or its queue is full."""
         ...
 
     def close(self) -> None:
-        """Release; may be called twice."""
+        """Flush within a bounded time and release; may be called twice."""
         ...
 
 
 class Clock(Protocol):
-    """Time as the stages see it; tests bring their own."""
+    """Time as a parent sees it; tests bring their own."""
 
     def now_ns(self) -> int:
         """UTC nanoseconds since the epoch."""
@@ -173,14 +238,34 @@ class Clock(Protocol):
         ...
 
 
+class Waiting(Protocol):
+    """Sleeps until something can be received."""
+
+    def __call__(self, timeout_ms: int) -> None:
+        """Return as soon as a message waits on any inlet of the stage, or after the timeout."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What scoring one tile gave: the map, and the lane's profile when it was just made."""
+
+    score_map: ScoreMap
+    profile: ProfileState | None
+
+
 class TileScorer(Protocol):
-    """Backbone, profile and scoring method of one worker, as the score stage sees them."""
+    """Backbone, profile and scoring method of one worker; keeps the profile of each lane."""
 
     @property
     def description(self) -> str:
         """What runs where, for heartbeat and manifest."""
         ...
 
-    def score(self, tiles: Sequence[object]) -> Sequence[object]:
-        """Tiles in, ScoreMaps (and ProfileStates) out, in order."""
+    def score(self, tile: Tile) -> Verdict:
+        """Score one tile; tiles of a lane come in order."""
+        ...
+
+    def adopt(self, state: ProfileState) -> None:
+        """Take over the profile of a lane from another worker."""
         ...

@@ -55,6 +55,22 @@ class WebGeometry:
         )
 
 
+INSPECTED, MASKED = "inspected", "masked"
+
+
+@dataclass(frozen=True, slots=True)
+class LaneCoverage:
+    """What became of some columns of a lane in a strip.
+
+    `status` is "inspected", "masked" or the reason of a gap, `detail` a text for people.
+    """
+
+    lane: int
+    columns: Interval
+    status: str
+    detail: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Strip:
     """A full-width piece of the stitched map, in down-web order.
@@ -62,7 +78,8 @@ class Strip:
     `scores` is (rows, grid columns) float32 in units of the alarm level (0 typical, 1 alarm), NaN
     where nothing was inspected or the web is masked. Row r holds the lines
     [first_line + r * stride, first_line + (r + 1) * stride), cut at first_line + line_count.
-    `starts_piece`: the row above the first is not its neighbour on the web.
+    `starts_piece`: the row above the first is not its neighbour on the web. `coverage` says of all
+    columns what became of them.
     """
 
     first_line: int
@@ -71,11 +88,13 @@ class Strip:
     scores: ScoreArray
     starts_piece: bool
     captured_ns: int
+    coverage: tuple[LaneCoverage, ...] = ()
 
     def __post_init__(self) -> None:
         rows = -(-self.line_count // self.stride)
-        require(self.scores.shape[0] == rows, f"Strip.scores must have {rows} rows",
-                self.scores.shape)
+        require(
+            self.scores.shape[0] == rows, f"Strip.scores must have {rows} rows", self.scores.shape
+        )
 
 
 def merge_intervals(intervals: Iterable[Interval]) -> tuple[Interval, ...]:

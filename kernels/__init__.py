@@ -1,0 +1,22 @@
+"""Numerics of the anomaly scores on torch tensors; knows nothing of streamer or files."""
+
+from kernels.native import LoadReport, load_native
+from kernels.ops import (
+    backends,
+    channel_range,
+    fca_score,
+    fca_score_batch,
+    fca_score_fast,
+    median_reference,
+)
+
+__all__ = [
+    "LoadReport",
+    "backends",
+    "channel_range",
+    "fca_score",
+    "fca_score_batch",
+    "fca_score_fast",
+    "load_native",
+    "median_reference",
+]

@@ -1,0 +1,150 @@
+"""Registers the operators with torch: schema, torch implementation, shape rule; checks no input."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch.library import custom_op
+
+from kernels import fast
+from kernels import reference as exact
+from kernels.median import median_windows
+from kernels.windows import Windows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from kernels.ranks import Ties
+
+NAMESPACE = "linescan"
+_U8 = 255
+_SLICES = 32
+_BANDS = "int? band_width, int first_column"
+_FCA = (
+    "(Tensor features, Tensor reference, int patch_size, float sigma_p, float? sigma_s, str ties, "
+    f"str precision, int window_stride, {_BANDS}) -> Tensor"
+)
+_FAST = (
+    "(Tensor levels, Tensor reference, int levels_count, int patch_size, int window_stride, "
+    f"float? sigma_blur, {_BANDS}) -> Tensor"
+)
+_MEDIAN = f"(Tensor features, int patch_size, int stride, {_BANDS}) -> Tensor"
+
+
+@custom_op(f"{NAMESPACE}::channel_range", mutates_args=(), schema="(Tensor features) -> Tensor")
+def channel_range(features: Tensor) -> Tensor:
+    """(C, H, W) -> (C, 2)."""
+    return exact.channel_range(features)
+
+
+@channel_range.register_fake
+def _(features: Tensor) -> Tensor:
+    return features.new_empty(features.shape[0], 2)
+
+
+@custom_op(f"{NAMESPACE}::median_reference", mutates_args=(), schema=_MEDIAN)
+def median_reference(
+    features: Tensor, patch_size: int, stride: int, band_width: int | None, first_column: int
+) -> Tensor:
+    """(C, H, W) -> (bands, C, T*T)."""
+    return median_windows(features, Windows(patch_size, stride, band_width, first_column))
+
+
+@median_reference.register_fake
+def _(
+    features: Tensor, patch_size: int, stride: int, band_width: int | None, first_column: int
+) -> Tensor:
+    last = 0 if band_width is None else (first_column + features.shape[2] - 1) // band_width
+    return features.new_empty(last + 1, features.shape[0], patch_size**2)
+
+
+@custom_op(f"{NAMESPACE}::fca_score", mutates_args=(), schema=_FCA)
+def fca_score(
+    features: Tensor,
+    reference: Tensor,
+    patch_size: int,
+    sigma_p: float,
+    sigma_s: float | None,
+    ties: Ties,
+    precision: str,
+    window_stride: int,
+    band_width: int | None,
+    first_column: int,
+) -> Tensor:
+    """(C, H, W) and (bands, K, C, T*T) -> (H, W)."""
+    windows = Windows(patch_size, window_stride, band_width, first_column)
+    score = _scoring(windows, exact.Weights(sigma_p, sigma_s), ties, precision)
+    return score(features, reference)
+
+
+@fca_score.register_fake
+def _(features: Tensor, reference: Tensor, *options: object) -> Tensor:
+    return features.new_empty(features.shape[1:])
+
+
+@custom_op(f"{NAMESPACE}::fca_score_batch", mutates_args=(), schema=_FCA)
+def fca_score_batch(
+    features: Tensor,
+    reference: Tensor,
+    patch_size: int,
+    sigma_p: float,
+    sigma_s: float | None,
+    ties: Ties,
+    precision: str,
+    window_stride: int,
+    band_width: int | None,
+    first_column: int,
+) -> Tensor:
+    """(B, C, H, W) and (B, bands, K, C, T*T) -> (B, H, W), item by item."""
+    windows = Windows(patch_size, window_stride, band_width, first_column)
+    score = _scoring(windows, exact.Weights(sigma_p, sigma_s), ties, precision)
+    return torch.stack([score(*item) for item in zip(features, reference, strict=True)])
+
+
+@fca_score_batch.register_fake
+def _(features: Tensor, reference: Tensor, *options: object) -> Tensor:
+    batch, _, height, width = features.shape
+    return features.new_empty(batch, height, width)
+
+
+@custom_op(f"{NAMESPACE}::fca_score_fast", mutates_args=(), schema=_FAST)
+def fca_score_fast(
+    levels: Tensor,
+    reference: Tensor,
+    levels_count: int,
+    patch_size: int,
+    window_stride: int,
+    sigma_blur: float | None,
+    band_width: int | None,
+    first_column: int,
+) -> Tensor:
+    """(C, H, W) and (bands, C, T*T) -> (H, W)."""
+    windows = Windows(patch_size, window_stride, band_width, first_column)
+    scores = fast.score_levels(levels, reference, levels_count, windows)
+    return fast.blur_map(scores, sigma_blur)
+
+
+@fca_score_fast.register_fake
+def _(levels: Tensor, reference: Tensor, *options: object) -> Tensor:
+    return levels.new_empty(levels.shape[1:], dtype=torch.float32)
+
+
+def _scoring(
+    windows: Windows, weights: exact.Weights, ties: Ties, precision: str
+) -> Callable[[Tensor, Tensor], Tensor]:
+    def score(features: Tensor, reference: Tensor) -> Tensor:
+        return exact.score(features, reference, windows, weights, ties)
+
+    def score_u8(features: Tensor, reference: Tensor) -> Tensor:
+        return score(_to_u8(features), _to_u8(reference)).div_(_U8)
+
+    return score if precision == "exact" else score_u8
+
+
+def _to_u8(values: Tensor) -> Tensor:
+    """floor(255 * clip(v, 0, 1) + 0.5), a few slices of axis 0 at a time to bound the memory."""
+    parts = torch.split(values, _SLICES)
+    return torch.cat([part.clamp(0, 1).mul_(_U8).add_(0.5).to(torch.uint8) for part in parts])

@@ -1,0 +1,16 @@
+"""Arguments to a command and its faults to an exit code; no logic."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run `linescan`; see `linescan --help`."""
+    from streamer.cli import run_command
+
+    sys.exit(run_command(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

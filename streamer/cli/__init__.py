@@ -1,0 +1,88 @@
+"""The command line: every subcommand by name, and what its faults mean as exit codes."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from importlib import import_module
+from typing import Any
+
+import typer
+
+from streamer.backbones.faults import ParityError, ProviderError
+from streamer.cli.options import EnvironmentFault, UsageFault
+from streamer.cli.scratch import scratch_folder
+from streamer.config import ConfigError
+
+# Typer brings click under its own name or not, depending on its version: take the base from it.
+_COMMAND_LINE_FAULT: type[Any] = typer.BadParameter.__mro__[2]
+OK, INTERNAL, USAGE, ENVIRONMENT, PARITY, INSPECTION_LOSS, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+
+# Command -> (module, function); a module is imported only when its command is called or listed.
+COMMANDS = {
+    "run": "run",
+    "capture": "capture",
+    "score": "score",
+    "sink": "sink",
+    "replay": "replay",
+    "record": "record",
+    "simulate": "simulate",
+    "calibrate": "calibrate",
+    "inspect": "inspect",
+    "export": "export",
+    "doctor": "doctor",
+    "bench": "bench",
+    "report": "report",
+    "validate-config": "validate_config",
+    "schema": "schema",
+}
+
+
+def run_command(arguments: list[str]) -> int:
+    """Run one subcommand; returns the exit code of DESIGN: 0, 1, 2, 3, 4, 5 or 130."""
+    try:
+        with scratch_folder():
+            app = typer.main.get_command(build_app(arguments[:1]))
+            result = app.main(arguments, prog_name="linescan", standalone_mode=False)
+    except _COMMAND_LINE_FAULT as error:
+        error.show()
+        return USAGE
+    except (typer.Abort, KeyboardInterrupt):
+        return _say("interrupted", INTERRUPTED)
+    except (UsageFault, ConfigError) as error:
+        return _say(str(error), USAGE)
+    except ParityError as error:
+        return _say(str(error), PARITY)
+    except (EnvironmentFault, ProviderError, OSError, ModuleNotFoundError) as error:
+        return _say(str(error), ENVIRONMENT)
+    except Exception as error:  # noqa: BLE001 - the process entry: anything else is our defect
+        traceback.print_exc()
+        return _say(f"{type(error).__name__}: {error} (this is a defect)", INTERNAL)
+    return result if isinstance(result, int) else OK
+
+
+def build_app(named: list[str]) -> typer.Typer:
+    """The application with the named subcommand, or with all when that is not one of them."""
+    app = typer.Typer(
+        help="Zero-shot inspection of endless textured webs.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    app.callback()(_group)
+    wanted = {name: COMMANDS[name] for name in named if name in COMMANDS} or COMMANDS
+    for name, module in wanted.items():
+        function = getattr(import_module(f"streamer.cli.{module}"), module)
+        app.command(name)(function)
+    return app
+
+
+def _group() -> None:
+    """Zero-shot inspection of endless textured webs: one command, its parts as subcommands."""
+
+
+def _say(fault: str, code: int) -> int:
+    for line in fault.splitlines() or [""]:
+        print(f"error: {line}", file=sys.stderr)
+    return code

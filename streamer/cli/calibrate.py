@@ -1,0 +1,170 @@
+"""`linescan calibrate`: one texture profile from the first metres of the configured source."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streamer.cli.inspect import open_configured_backbone
+from streamer.cli.options import (
+    ConfigOption,
+    EnvironmentFault,
+    JsonOption,
+    SetOption,
+    UsageFault,
+    read_config,
+)
+from streamer.compose.geometry import tile_grid, web_geometry
+from streamer.scoring.fca import use_threads
+from streamer.scoring.lesson import Lesson
+from streamer.scoring.web_profile import learn_web_profile
+from streamer.sources import open_source
+from streamer.sources.line_buffer import new_buffer
+from streamer.tiling import Origin, cut, finish, start_tiling
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streamer.config import Config
+    from streamer.message import Tile
+    from streamer.ports import LineSource
+    from streamer.scoring.profile import TextureProfile
+
+OutOption = Annotated[Path, typer.Option("--out", help="File for the profile (safetensors).")]
+MetresOption = Annotated[
+    float | None,
+    typer.Option("--metres", min=0.001, help="Web to learn from [default: profile.bootstrap_m]."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What a profile was learnt from and what came of it; levels are raw scores."""
+
+    profile: str
+    digest: str
+    metres: float
+    tiles: int
+    background: float
+    alarm_level: float
+    calibration_blocks: int
+    false_alarms_per_100m: float
+    method: str
+    backbone: str
+    engine: str
+
+
+def calibrate(
+    out: OutOption,
+    metres: MetresOption = None,
+    config: ConfigOption = None,
+    settings: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Learn what is normal from the first metres of the source and save it as a profile.
+
+    The web may hold a few defects: up to a tenth of it moves neither reference nor level much.
+    Use the file with `profile.file`, or `linescan inspect --profile`.
+    """
+    chosen = read_config(config, settings)
+    use_threads(chosen.scoring.threads)
+    learnt = learn_from_source(chosen, metres or chosen.profile.bootstrap_m, out)
+    typer.echo(json.dumps(asdict(learnt)) if as_json else _summary(learnt))
+
+
+def learn_from_source(chosen: Config, metres: float, out: Path) -> Learnt:
+    """Learn a profile from the first `metres` of the configured source and save it in `out`.
+
+    Raises:
+        UsageFault: the source cannot be read, or holds nothing to learn from.
+        EnvironmentFault: the backbone does not run here, or `out` cannot be written.
+    """
+    with (
+        closing(_open_source(chosen)) as source,
+        closing(open_configured_backbone(chosen)) as backbone,
+    ):
+        first_metres = _FirstMetres(source, chosen, metres)
+        geometry = web_geometry(chosen, source.format.columns)
+        try:
+            lesson = Lesson.of(chosen, geometry, backbone.spec)
+            profile = learn_web_profile(first_metres.tiles(), backbone, lesson)
+        except ValueError as error:
+            raise UsageFault(str(error)) from None
+    _save(profile, out)
+    calibration = profile.calibration
+    return Learnt(
+        profile=str(out),
+        digest=profile.digest,
+        metres=geometry.metres(first_metres.lines),
+        tiles=first_metres.tile_count,
+        background=calibration.background,
+        alarm_level=calibration.alarm_level,
+        calibration_blocks=calibration.blocks,
+        false_alarms_per_100m=calibration.false_alarms_per_100m,
+        method=profile.method,
+        backbone=profile.backbone_name,
+        engine=backbone.spec.engine,
+    )
+
+
+class _FirstMetres:
+    """The tiles of the first metres of a source, and how much there was."""
+
+    def __init__(self, source: LineSource, chosen: Config, metres: float) -> None:
+        self._source, self._chosen = source, chosen
+        self._grid = tile_grid(chosen, source.format.columns)
+        self._wanted = web_geometry(chosen, source.format.columns).lines(metres)
+        self.lines = 0
+        self.tile_count = 0
+
+    def tiles(self) -> Iterator[Tile]:
+        """Read the source and cut it, as capture does."""
+        chosen = self._chosen
+        origin = Origin("calibration", chosen.source.camera, chosen.digest)
+        state = start_tiling(origin, self._grid)
+        while self.lines < self._wanted:
+            # A fresh buffer each time: the tiling still refers to the blocks before.
+            lines = min(chosen.source.block_lines, self._wanted - self.lines)
+            piece = self._source.read_into(new_buffer(self._source.format, lines))
+            if piece is None:
+                break
+            state, rows = cut(state, piece)
+            self.lines = state.next_line
+            yield from self._counted(tile for row in rows for tile in row.tiles)
+        _, rows = finish(state)
+        yield from self._counted(tile for row in rows for tile in row.tiles)
+
+    def _counted(self, tiles: Iterator[Tile]) -> Iterator[Tile]:
+        for tile in tiles:
+            self.tile_count += 1
+            yield tile
+
+
+def _open_source(chosen: Config) -> LineSource:
+    fast = chosen.source.model_copy(update={"pace": "fast"})
+    try:
+        return open_source(fast, chosen.web)
+    except (ValueError, OSError) as error:
+        raise UsageFault(str(error)) from None
+
+
+def _save(profile: TextureProfile, out: Path) -> None:
+    try:
+        profile.save(out)
+    except OSError as error:
+        msg = f"{out}: profile must be writable, got {error.strerror or error}"
+        raise EnvironmentFault(msg) from None
+
+
+def _summary(learnt: Learnt) -> str:
+    return (
+        f"{learnt.profile}: learnt from {learnt.metres:.2f} m ({learnt.tiles} tiles, "
+        f"{learnt.calibration_blocks} blocks) with {learnt.backbone} on {learnt.engine}\n"
+        f"alarm level {learnt.alarm_level:.4f} for {learnt.false_alarms_per_100m:g} false alarms "
+        f"per 100 m, background {learnt.background:.4f}, digest {learnt.digest}"
+    )

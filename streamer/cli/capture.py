@@ -1,0 +1,18 @@
+"""`linescan capture`: one capture stage, for a line on several hosts."""
+
+from __future__ import annotations
+
+from streamer.cli.options import ConfigOption, SetOption, read_config
+from streamer.cli.stage_options import ParentOption, ProcessOption, run_stage
+
+
+def capture(
+    config: ConfigOption = None,
+    settings: SetOption = None,
+    process: ProcessOption = "capture",
+    parent: ParentOption = None,
+) -> None:
+    """Run the capture stage alone: source in, tiles and ledger out."""
+    from streamer.compose.children import run_capture
+
+    run_stage(run_capture, read_config(config, settings), process, parent)

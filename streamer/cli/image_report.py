@@ -1,0 +1,106 @@
+"""What `linescan inspect` tells of one image, as values and files; knows no backbone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from streamer.cli.overlay import Box, draw_overlay
+from streamer.decision import DecisionState, decide, finish
+from streamer.message import Interval, RegionMm
+from streamer.web import Strip
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from streamer.decision import DecisionSettings
+    from streamer.message import Defect, PixelArray, ScoreArray
+    from streamer.scoring.image_scorer import ImageVerdict
+    from streamer.web import WebGeometry
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRegion:
+    """An anomalous region; intervals are half-open pixels, scores in units of the alarm level."""
+
+    lines: Interval
+    columns: Interval
+    box_mm: RegionMm
+    peak: float
+    mean: float
+    area_mm2: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What is known of one image; `image_score`, `background` and `alarm_level` are raw scores.
+
+    `peak` is the image score in units of the alarm level: 0 is typical texture, 1 the alarm.
+    """
+
+    image: str
+    lines: int
+    columns: int
+    image_score: float
+    background: float
+    alarm_level: float
+    calibration_blocks: int
+    peak: float
+    regions: tuple[FoundRegion, ...]
+    method: str
+    patch_size: int
+    patch_size_configured: int
+    backbone: str
+    engine: str
+    model_digest: str
+    profile_digest: str
+    config_digest: str
+    map: str
+    overlay: str
+
+
+def find_regions(
+    verdict: ImageVerdict, lines: int, settings: DecisionSettings
+) -> tuple[FoundRegion, ...]:
+    """The decision of the line, on an image of `lines` as one strip; strongest region first."""
+    scores = verdict.profile.calibration.normalise(verdict.scores)
+    strip = Strip(0, lines, verdict.stride, scores, starts_piece=True, captured_ns=0)
+    state, found = decide(DecisionState(), strip, settings)
+    final = {defect.id: defect for defect in (*found, *finish(state, settings))}
+    regions = (_found(defect, settings.geometry) for defect in final.values())
+    return tuple(sorted(regions, key=lambda region: -region.peak))
+
+
+def write_report(report: Report, pixels: PixelArray, verdict: ImageVerdict, document: Path) -> None:
+    """Write map and overlay where the report says, and the report itself into `document`.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    scores = _to_pixels(verdict, pixels)
+    heat = verdict.profile.calibration.normalise(scores)
+    boxes = [Box(region.lines, region.columns, region.peak) for region in report.regions]
+    encoded = cv2.imencode(".png", draw_overlay(pixels, heat, boxes))[1]
+    np.save(report.map, scores)
+    encoded.tofile(report.overlay)
+    document.write_text(json.dumps(asdict(report), indent=2) + "\n", encoding="utf-8")
+
+
+def _found(defect: Defect, geometry: WebGeometry) -> FoundRegion:
+    cross = (defect.region.cross_first, defect.region.cross_end)
+    columns = Interval(*(round(mm / geometry.pixel_mm) for mm in cross))
+    lines = Interval(defect.first_line, defect.end_line)
+    return FoundRegion(lines, columns, defect.region, defect.peak, defect.mean, defect.area_mm2)
+
+
+def _to_pixels(verdict: ImageVerdict, pixels: PixelArray) -> ScoreArray:
+    """Raw scores for every pixel: bilinear, cell centres half a stride from the edge."""
+    lines, columns = pixels.shape[:2]
+    rows, cells = verdict.scores.shape
+    size = (cells * verdict.stride, rows * verdict.stride)
+    full = cv2.resize(verdict.scores, size, interpolation=cv2.INTER_LINEAR)
+    return np.ascontiguousarray(full[:lines, :columns])

@@ -1,0 +1,58 @@
+"""`linescan run`: the whole line, from source to roll folder."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+from streamer.cli.options import ConfigOption, JsonOption, SetOption, UsageFault, read_config
+
+if TYPE_CHECKING:
+    from streamer.compose.line import RunResult
+    from streamer.config import Config
+
+
+def run(
+    config: ConfigOption = None, settings: SetOption = None, as_json: JsonOption = False
+) -> int:
+    """Inspect a web: capture, score and sink as processes, alarms, and a roll folder at the end."""
+    return run_configured(read_config(config, settings), as_json=as_json)
+
+
+def run_configured(config: Config, *, as_json: bool) -> int:
+    """Run the line; returns the exit code.
+
+    Raises:
+        UsageFault: the source cannot be read or does not fit the tiles.
+    """
+    from streamer.cli.display import open_display
+    from streamer.cli.summary import print_summary
+    from streamer.compose.line import LineRun, prepare_roll
+    from streamer.compose.signals import StopRequest
+
+    try:
+        effective = prepare_roll(config)
+    except (ValueError, OSError) as error:
+        raise UsageFault(str(error)) from None
+    stop = StopRequest().install()
+    with open_display(effective, quiet=as_json) as display:
+        logging.basicConfig(level=logging.WARNING, handlers=[display.log_handler])
+        result = LineRun(effective, display.show, stop).run()
+    if as_json:
+        print(json.dumps(_as_json(result)))
+    else:
+        print_summary(result, effective)
+    for fault in result.faults:
+        print(f"error: {fault}", file=sys.stderr)
+    return result.exit_code
+
+
+def _as_json(result: RunResult) -> dict[str, object]:
+    return {
+        "roll_folder": str(result.roll_folder),
+        "exit_code": result.exit_code,
+        "faults": list(result.faults),
+        "manifest": result.manifest,
+    }

@@ -1,0 +1,18 @@
+"""`linescan score`: one score stage, for a line on several hosts."""
+
+from __future__ import annotations
+
+from streamer.cli.options import ConfigOption, SetOption, read_config
+from streamer.cli.stage_options import ParentOption, ProcessOption, run_stage
+
+
+def score(
+    config: ConfigOption = None,
+    settings: SetOption = None,
+    process: ProcessOption = "score",
+    parent: ParentOption = None,
+) -> None:
+    """Run one score worker alone: tiles in, score maps out."""
+    from streamer.compose.children import run_score
+
+    run_stage(run_score, read_config(config, settings), process, parent)

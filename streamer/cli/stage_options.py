@@ -1,0 +1,52 @@
+"""Options of the commands that run one stage; knows no stage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streamer.cli.options import UsageFault
+from streamer.cli.scratch import remove_orphaned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streamer.compose.children import Setting
+    from streamer.config import Config
+
+ProcessOption = Annotated[str, typer.Option("--process", help="Name in heartbeats and logs.")]
+ParentOption = Annotated[
+    int | None,
+    typer.Option("--parent", hidden=True, help="Process whose death ends this stage."),
+]
+
+
+def run_stage(
+    run: Callable[[Setting], object], config: Config, process: str, parent: int | None
+) -> None:
+    """Run one stage in this process, with its log on stderr.
+
+    Raises:
+        UsageFault: an endpoint that the stage needs is not configured.
+    """
+    import logging
+    import time
+
+    from streamer.compose.children import Setting
+    from streamer.compose.signals import StopRequest
+
+    missing = [n for n in ("tiles", "results", "ledger") if not getattr(config.transport, n)]
+    if missing:
+        msg = f"transport.{missing[0]} must be set when a stage is started alone, got ''"
+        raise UsageFault(msg)
+    formatter = logging.Formatter(f"%(asctime)sZ {process} %(levelname)s %(message)s")
+    formatter.converter = time.gmtime
+    handler = logging.StreamHandler()
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    stop = StopRequest(parent).install()
+    try:
+        run(Setting(config, process, stop))
+    finally:
+        remove_orphaned(parent)

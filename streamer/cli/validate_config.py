@@ -1,0 +1,34 @@
+"""`linescan validate-config`: say whether a configuration can be used; starts nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streamer.cli.options import ConfigOption, JsonOption, SetOption, UsageFault, read_config
+from streamer.compose.geometry import tile_grid
+
+
+def validate_config(
+    file: Annotated[Path | None, typer.Argument(help="Configuration file.")] = None,
+    config: ConfigOption = None,
+    settings: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a configuration: keys, types, units, ranges, and that tiles fit the backbone."""
+    if file is not None and config is not None and file != config:
+        msg = f"FILE and --config must be the same file, got {file} and {config}"
+        raise UsageFault(msg)
+    loaded = read_config(file or config, settings)
+    columns = loaded.web.columns or getattr(loaded.source, "columns", None)
+    grid = tile_grid(loaded, columns or max(loaded.tiles.columns, 1024))
+    if as_json:
+        print(json.dumps({"valid": True, "digest": loaded.digest}))
+        return
+    lanes = f"{len(grid.lanes)} lanes" if columns else "width known when the source opens"
+    tiles = f"tiles of {grid.tile_lines} x {grid.tile_columns} px, halo {grid.halo} px"
+    print(f"valid: {tiles}, {lanes}")
+    print(f"digest {loaded.digest}")

@@ -1,0 +1,1 @@
+"""The one place that joins parts: what the parent starts, and what each child builds."""

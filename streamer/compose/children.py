@@ -1,0 +1,219 @@
+"""What each stage process builds from the configuration."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from streamer.compose.geometry import tile_grid, web_geometry
+from streamer.config import Config, ConfigError
+from streamer.decision import DecisionSettings
+from streamer.dispatch import DispatchSettings
+from streamer.stages.announcer import AlarmOrigin
+from streamer.stages.capture import CaptureLinks, CapturePlan, CaptureStage
+from streamer.stages.pulse import Pulse
+from streamer.stages.score import ScoreLinks, ScoreStage
+from streamer.stages.sink import SinkLinks, SinkPlan, SinkStage
+from streamer.tiling import Origin
+from streamer.transport.zeromq import ZmqHub
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from streamer.ports import LineSource, Outlet, RollSummary, WebFormat
+    from streamer.web import WebGeometry
+
+ORPHAN_TIMEOUT_MS = 3000
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a stage process is told besides the configuration."""
+
+    config: Config
+    process: str
+    stopping: Callable[[], bool]
+
+
+def roll_name(config: Config) -> str:
+    """The configured name of the roll, or one from the UTC time."""
+    return config.roll.name or time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+
+
+def open_configured_source(config: Config, first_line: int = 0) -> LineSource:
+    """The configured line source, from `first_line` on."""
+    from streamer.sources import open_source
+
+    return open_source(config.source, config.web, first_line)
+
+
+def run_capture(setting: Setting) -> str:
+    """Run the capture stage; returns what ended the roll too early, or ""."""
+    config, hub = setting.config, ZmqHub()
+    with _as_configured():
+        source = open_configured_source(config)
+    unused = [source]  # a source that the stage has taken is the stage's to close
+
+    def take_source(first_line: int) -> LineSource:
+        if first_line == 0:
+            return unused.pop()
+        unused.pop().close()
+        return open_configured_source(config, first_line)
+
+    try:
+        form = source.format
+        if config.web.columns not in (None, form.columns):
+            msg = f"web.columns must be the source's {form.columns}, got {config.web.columns}"
+            raise ConfigError(msg)
+        workers = hub.bind_switchboard(config.transport.tiles)
+        ledger = hub.connect_link(config.transport.ledger, f"capture-{config.source.camera}")
+        pulse = _pulse(setting, hub, "capture", ledger)
+        links = CaptureLinks(workers, ledger, hub.wait)
+        plan = _capture_plan(config, form)
+        return CaptureStage(plan, links, pulse, take_source, setting.stopping).run()
+    finally:
+        for left in unused:
+            left.close()
+        hub.close()
+
+
+def _capture_plan(config: Config, form: WebFormat) -> CapturePlan:
+    tiles, grid = config.tiles, tile_grid(config, form.columns)
+    lanes = len(grid.lanes)
+    return CapturePlan(
+        origin=Origin(roll_name(config), config.source.camera, config.digest),
+        grid=grid,
+        dispatch=DispatchSettings(
+            tiles.overload,
+            max(tiles.capacity, 2 * lanes),
+            tiles.max_attempts,
+            tiles.worker_timeout_ms,
+            tiles.verdict_timeout_ms,
+            profile_tiles(config),
+        ),
+        block_lines=config.source.block_lines,
+        drain_timeout_ms=tiles.drain_timeout_ms,
+        incarnation=uuid.uuid4().hex,
+        source=form.description,
+    )
+
+
+def profile_tiles(config: Config) -> int:
+    """Tiles of a lane that its profile is made from; 0 when it is not made on the line."""
+    if config.profile.mode != "fixed" or config.profile.file is not None:
+        return 0
+    lines = web_geometry(config, 1).lines(config.profile.bootstrap_m)
+    return -(-lines // config.tiles.lines)
+
+
+def run_score(setting: Setting) -> None:
+    """Run one score worker until it is stopped."""
+    from streamer.backbones import open_backbone
+    from streamer.scoring.fca import use_threads
+    from streamer.scoring.tile_scorer import open_tile_scorer
+
+    config, hub = setting.config, ZmqHub()
+    try:
+        results = hub.connect_outlet(config.transport.results)
+        pulse = _pulse(setting, hub, "score", results)
+        # Engines are loaded, built and warmed up before the worker asks for its first tile.
+        pulse.announce_busy(config.supervisor.start_timeout_ms)
+        use_threads(config.scoring.threads)
+        geometry = web_geometry(config, web_columns(config))
+        with _as_configured():
+            backbone = open_backbone(config.backbone)
+            scorer = open_tile_scorer(backbone, config, geometry, setting.process)
+        scorer.warm_up(_largest_tile(config), 8)
+        # A restarted worker is another one to capture: what the dead one held is sent again.
+        name = f"{setting.process}-{os.getpid()}"
+        links = ScoreLinks(hub.connect_link(config.transport.tiles, name), results, hub.wait)
+        stage = ScoreStage(
+            name, links, pulse, scorer, setting.stopping, config.score.tile_timeout_ms
+        )
+        stage.run()
+        backbone.close()
+    finally:
+        hub.close()
+
+
+@contextmanager
+def _as_configured() -> Iterator[None]:
+    """What cannot be opened as configured is a fault of the configuration, not of the program."""
+    try:
+        yield
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
+def web_columns(config: Config) -> int:
+    """Width of the web in pixels, which a stage without a source must be told.
+
+    Raises:
+        ConfigError: `web.columns` is not set.
+    """
+    if config.web.columns is None:
+        msg = "web.columns must be set when score or sink are started alone, got null"
+        raise ConfigError(msg)
+    return config.web.columns
+
+
+def _largest_tile(config: Config) -> tuple[int, int]:
+    grid = tile_grid(config, web_columns(config))
+    across = max(lane.size for lane in grid.lanes) + 2 * grid.halo
+    width = min(across, grid.columns)
+    return grid.tile_lines + 2 * grid.halo, -(-width // grid.stride) * grid.stride
+
+
+def run_sink(setting: Setting) -> RollSummary:
+    """Run the sink to the end of the roll; returns what its manifest says."""
+    from streamer.outputs import open_alarm_outputs
+    from streamer.outputs.roll_folder import RollFolder
+
+    config, hub = setting.config, ZmqHub()
+    geometry = web_geometry(config, web_columns(config))
+    stride = tile_grid(config, geometry.columns).stride
+    name = roll_name(config)
+    alarms = open_alarm_outputs(config.alarms)
+    record = RollFolder(config.roll.folder / name, config, geometry, stride)
+    try:
+        ledger = hub.bind_switchboard(config.transport.ledger)
+        links = SinkLinks(ledger, hub.bind_inlet(config.transport.results), hub.wait)
+        origin = AlarmOrigin(name, config.source.camera, config.digest, geometry)
+        plan = SinkPlan(
+            origin,
+            _decision_settings(config, geometry),
+            stride,
+            config.supervisor.stall_ms,
+            config.tiles.verdict_timeout_ms,
+            ORPHAN_TIMEOUT_MS,
+        )
+        pulse = _pulse(setting, hub, "sink")
+        return SinkStage(plan, links, pulse, record, alarms, setting.stopping).run()
+    finally:
+        record.close()
+        for output in alarms:
+            output.close()
+        hub.close()
+
+
+def _decision_settings(config: Config, geometry: WebGeometry) -> DecisionSettings:
+    decision = config.decision
+    return DecisionSettings(
+        geometry,
+        decision.grow_ratio,
+        decision.min_area_mm2,
+        decision.reannounce_m,
+        decision.max_open_regions,
+    )
+
+
+def _pulse(setting: Setting, hub: ZmqHub, stage: str, *watchers: Outlet) -> Pulse:
+    """Beats to those who watch the stage, and to the parent when there is one."""
+    config = setting.config
+    parent = (hub.connect_outlet(config.transport.beats),) if config.transport.beats else ()
+    outlets = (*watchers, *parent)
+    return Pulse(stage, setting.process, outlets, config.supervisor.beat_ms, time.time_ns)

@@ -1,0 +1,50 @@
+"""Web, tiles and grid of a roll from the configuration; opens nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streamer.backbones.footprint import find_footprint
+from streamer.config import ConfigError
+from streamer.tiling import TileGrid
+from streamer.web import WebGeometry
+
+if TYPE_CHECKING:
+    from streamer.config import Config
+
+
+def web_geometry(config: Config, columns: int) -> WebGeometry:
+    """Millimetres of a web of `columns` pixels."""
+    web = config.web
+    return WebGeometry(columns, web.pixel_mm, web.down_mm, web.web_speed_m_min)
+
+
+def tile_grid(config: Config, columns: int) -> TileGrid:
+    """How the web is cut for the configured backbone and score.
+
+    The halo is what a score depends on: windows and blur in features, times the stride, plus the
+    radius of the receptive field, rounded up.
+
+    Raises:
+        ConfigError: the tiles do not fit the backbone's stride or the web is too narrow.
+    """
+    try:
+        footprint = find_footprint(config.backbone)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    alignment = footprint.stride * config.scoring.window_stride
+    reach = config.scoring.halo_features * footprint.stride + footprint.radius
+    smallest = config.scoring.patch_size * footprint.stride
+    try:
+        return TileGrid(
+            columns=columns,
+            tile_lines=config.tiles.lines,
+            tile_columns=config.tiles.columns,
+            halo=-(-reach // alignment) * alignment,
+            stride=footprint.stride,
+            alignment=alignment,
+            smallest=smallest,
+        )
+    except ValueError as error:
+        msg = f"tiles: {error}"
+        raise ConfigError(msg) from None

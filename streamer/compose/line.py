@@ -1,0 +1,269 @@
+"""The parent of a line: starts sink, workers and capture, watches them, ends the roll."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from streamer.compose.children import open_configured_source, roll_name
+from streamer.compose.geometry import tile_grid
+from streamer.config import Config, ConfigError
+from streamer.message import StageState
+from streamer.stages.capture import STOPPED_ON_REQUEST
+from streamer.supervisor import Child, Command, Supervisor, Watch
+from streamer.transport.zeromq import ZmqHub
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LONGEST_SOCKET_PATH = 100  # of the 107 bytes that a Unix socket address holds
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a display shows: the phase of the run and the children with their latest beats."""
+
+    phase: str
+    children: tuple[Child, ...]
+    config: Config
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run ended; `manifest` is that of the roll folder, empty when there is none."""
+
+    roll_folder: Path
+    exit_code: int
+    manifest: dict[str, Any]
+    faults: tuple[str, ...]
+
+
+class SystemClock:
+    """The machine's clock; see ports.Clock."""
+
+    def now_ns(self) -> int:
+        """UTC nanoseconds since the epoch."""
+        return time.time_ns()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+
+def prepare_roll(config: Config) -> Config:
+    """The effective configuration: roll named, web width taken from the source, tiles checked.
+
+    Raises:
+        ConfigError: tiles, web and backbone do not fit each other, or the roll exists.
+        ValueError, OSError: the source cannot be opened; the text names it.
+    """
+    source = open_configured_source(config)
+    columns = source.format.columns
+    source.close()
+    if config.web.columns not in (None, columns):
+        msg = f"web.columns must be the source's {columns}, got {config.web.columns}"
+        raise ConfigError(msg)
+    tile_grid(config, columns)
+    roll = config.roll.model_copy(
+        update={"name": roll_name(config), "folder": config.roll.folder.absolute()}
+    )
+    web = config.web.model_copy(update={"columns": columns})
+    effective = config.model_copy(update={"roll": roll, "web": web})
+    if any(roll_folder(effective).glob("*")):
+        msg = f"roll.name must be new, got {roll.name!r} ({roll_folder(effective)} is not empty)"
+        raise ConfigError(msg)
+    return effective
+
+
+def roll_folder(config: Config) -> Path:
+    """Where the results of the roll go."""
+    return config.roll.folder / roll_name(config)
+
+
+def with_endpoints(config: Config, folder: Path) -> Config:
+    """Fill the endpoints that are not configured with private ipc sockets.
+
+    Raises:
+        OSError: the temporary folder's path is too long for a socket.
+    """
+    if len(str(folder / "results")) > LONGEST_SOCKET_PATH:
+        msg = f"TMPDIR must be a shorter path for sockets to fit, got {folder}"
+        raise OSError(msg)
+    given = config.transport.model_dump()
+    filled = {name: value or f"ipc://{folder}/{name}" for name, value in given.items()}
+    transport = config.transport.model_copy(update=filled)
+    return config.model_copy(update={"transport": transport})
+
+
+class LineRun:
+    """One roll, from the first process to the manifest; `show` is called about every 50 ms."""
+
+    def __init__(
+        self, config: Config, show: Callable[[Progress], None], stopping: Callable[[], bool]
+    ) -> None:
+        self._config = config
+        self._show = show
+        self._stopping = stopping
+        self._phase = "starting"
+        self._workers = tuple(f"score-{n}" for n in range(config.score.workers))
+
+    def run(self) -> RunResult:
+        """Inspect the roll; processes and sockets are gone when this returns or raises."""
+        folder = roll_folder(self._config)
+        (folder / "logs").mkdir(parents=True, exist_ok=True)
+        runtime = Path(tempfile.mkdtemp(prefix="run-"))
+        config = with_endpoints(self._config, runtime)
+        settings = runtime / "config.yaml"
+        settings.write_text(config.to_yaml(), encoding="utf-8")
+        hub = ZmqHub()
+        beats = hub.bind_inlet(config.transport.beats)
+        supervisor = Supervisor(_watch(config), beats, SystemClock())
+        try:
+            self._run_roll(supervisor, settings)
+        finally:
+            supervisor.ensure_stopped()
+            hub.close()
+            shutil.rmtree(runtime, ignore_errors=True)
+        return self._result(supervisor)
+
+    def _run_roll(self, supervisor: Supervisor, settings: Path) -> None:
+        for name in ("sink", *self._workers):
+            supervisor.start(self._command(name, settings))
+        if self._wait_until_ready(supervisor):
+            supervisor.start(self._command("capture", settings))
+            self._phase = "running"
+            self._wait_for_capture(supervisor)
+        self._phase = "finishing"
+        self._end_roll(supervisor)
+
+    def _command(self, name: str, settings: Path) -> Command:
+        stage = name.partition("-")[0]
+        arguments = (
+            sys.executable,
+            "-m",
+            "streamer",
+            stage,
+            "--config",
+            str(settings),
+            "--process",
+            name,
+            "--parent",
+            str(os.getpid()),
+        )
+        # A sink that dies takes the open regions of the map with it: the roll ends there.
+        log = roll_folder(self._config) / "logs" / f"{name}.log"
+        return Command(name, arguments, stage != "sink", log)
+
+    def _wait_until_ready(self, supervisor: Supervisor) -> bool:
+        """Whether sink and workers are ready; False when one failed or a stop was requested."""
+        while not self._stopping():
+            self._look(supervisor)
+            children = supervisor.children.values()
+            if any(child.exit_code is not None for child in children):
+                return False
+            if all(child.beat and child.beat.state is StageState.READY for child in children):
+                return True
+            time.sleep(0.02)
+        return False
+
+    def _wait_for_capture(self, supervisor: Supervisor) -> None:
+        """Until capture has ended; asks it to end when nobody is left to take its tiles."""
+        asked = False
+        while supervisor.is_running("capture"):
+            self._look(supervisor)
+            orphaned = not supervisor.is_running("sink") or not any(
+                supervisor.is_running(name) for name in self._workers
+            )
+            if not asked and (self._stopping() or orphaned):
+                supervisor.stop("capture")
+                self._phase, asked = "draining", True
+            if asked and not supervisor.is_running("sink"):
+                break
+            time.sleep(0.02)
+
+    def _end_roll(self, supervisor: Supervisor) -> None:
+        """Sink last but one to end: workers are only of use while it waits for verdicts."""
+        supervisor.stop("sink")  # it goes on while verdicts come, or the end that capture sent
+        supervisor.wait_for(("sink",), lambda: self._tick(supervisor))
+        rest = tuple(name for name in supervisor.children if name != "sink")
+        for name in rest:
+            supervisor.stop(name)
+        supervisor.wait_for(rest, lambda: self._tick(supervisor))
+
+    def _look(self, supervisor: Supervisor) -> None:
+        supervisor.look()
+        self._tick(supervisor)
+
+    def _tick(self, supervisor: Supervisor) -> None:
+        supervisor.hear()
+        self._show(Progress(self._phase, tuple(supervisor.children.values()), self._config))
+
+    def _result(self, supervisor: Supervisor) -> RunResult:
+        folder = roll_folder(self._config)
+        manifest = read_manifest(folder)
+        faults = tuple(
+            f"{name}: {fault}"
+            for name, child in supervisor.children.items()
+            if child.has_failed
+            for fault in (last_fault(child.command.log),)
+            if fault
+        )
+        return RunResult(folder, self._exit_code(supervisor, manifest), manifest, faults)
+
+    def _exit_code(self, supervisor: Supervisor, manifest: dict[str, Any]) -> int:
+        """The gravest failure: of a stage that could not work, then loss of inspection."""
+        failed = {n: c.exit_code or 0 for n, c in supervisor.children.items() if c.has_failed}
+        known = [code for code in failed.values() if code in (2, 3, 4)]
+        if known:
+            return known[0]
+        if not manifest or "sink" in failed:
+            return 1 if failed or not self._stopping() else 0
+        lost = manifest.get("totals", {}).get("coverage", {}).get("not_inspected_percent", 100.0)
+        if lost > self._config.limits.not_inspected_percent and not self._is_stopped_empty(lost):
+            return 5
+        outcome = manifest.get("outcome")
+        if outcome == "complete":
+            return 0
+        # A source that broke off ends a roll early without any stage having failed.
+        return 1 if failed or outcome != STOPPED_ON_REQUEST else 0
+
+    def _is_stopped_empty(self, lost: float) -> bool:
+        """Whether the user stopped the run before the first line."""
+        return self._stopping() and lost == 100.0
+
+
+def _watch(config: Config) -> Watch:
+    supervisor = config.supervisor
+    return Watch(
+        supervisor.stall_ms,
+        supervisor.start_timeout_ms,
+        supervisor.stop_timeout_ms,
+        supervisor.restarts,
+        supervisor.restart_window_s,
+    )
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a roll folder, or {} when there is none that reads."""
+    try:
+        content = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def last_fault(log: Path) -> str:
+    """The last line of a stage's log that says what went wrong."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    faults = [line for line in lines if line.startswith("error: ")]
+    return (faults or lines or [""])[-1].removeprefix("error: ")

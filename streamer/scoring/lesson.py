@@ -1,0 +1,46 @@
+"""How a texture profile is learnt, as configured; knows no features and no file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from streamer.calibration import CalibrationTarget
+from streamer.scoring import open_scorer
+from streamer.scoring.features import Edges
+
+if TYPE_CHECKING:
+    from streamer import config
+    from streamer.message import Halo
+    from streamer.ports import BackboneSpec
+    from streamer.scoring.fca import Method
+    from streamer.web import WebGeometry
+
+
+BLUR_RADIUS = 2  # features that the 5 x 5 blur of the finished map reaches
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """The score, the features it works on, and how often normal web may raise an alarm.
+
+    `alarm_level` (raw score) overrules the calibration.
+    """
+
+    method: Method
+    spec: BackboneSpec
+    target: CalibrationTarget
+    alarm_level: float | None = None
+
+    @classmethod
+    def of(cls, settings: config.Config, geometry: WebGeometry, spec: BackboneSpec) -> Lesson:
+        """As configured, for a web of `geometry` (the whole width) and the features of `spec`."""
+        method = open_scorer(settings.scoring)
+        rate = settings.calibration.false_alarms_per_100m
+        target = CalibrationTarget(geometry, spec.stride, method.patch_size, rate)
+        return cls(method, spec, target, settings.calibration.alarm_level)
+
+    def edges(self, halo: Halo) -> Edges:
+        """A side with less halo than its scores depend on has no more web beyond it."""
+        reach = (self.method.patch_size - 1 + BLUR_RADIUS) * self.spec.stride + self.spec.radius
+        return Edges(*(side < reach for side in (halo.top, halo.bottom, halo.left, halo.right)))

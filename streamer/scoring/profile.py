@@ -1,0 +1,225 @@
+"""The texture profile: what is normal for one web, learnt, saved and checked; knows no tile."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+
+from streamer.calibration import Calibration, calibrate
+from streamer.message import require
+from streamer.scoring.features import ChannelScale
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from streamer.message import ScoreArray
+    from streamer.ports import BackboneSpec
+    from streamer.scoring.fca import Method, Parameter
+    from streamer.scoring.lesson import Lesson
+
+FORMAT = 1
+HEADER_SIZE = 8  # bytes that say how long the JSON header of safetensors is
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextureProfile:
+    """What normal means: channel scale, reference order statistics and calibrated score.
+
+    `reference` is (C, T * T), ascending, uint8 levels or float32, as the method has it;
+    `backbone` is the digest of the feature extractor, `parameters` those of the method.
+    """
+
+    scale: ChannelScale
+    reference: torch.Tensor
+    calibration: Calibration
+    method: str
+    parameters: Mapping[str, Parameter]
+    backbone_name: str
+    backbone: str
+    digest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        channels = (self.scale.offset.numel(), self.scale.factor.numel(), self.reference.shape[0])
+        require(len(set(channels)) == 1, "profile must have one number of channels", channels)
+        object.__setattr__(self, "digest", self._digest())
+
+    def to_bytes(self) -> bytes:
+        """As safetensors; the same profile gives the same bytes."""
+        # One metadata key only: safetensors does not fix the order of several.
+        description = json.dumps({**self._description(), "digest": self.digest}, sort_keys=True)
+        return safetensors.torch.save(self._tensors(), metadata={"profile": description})
+
+    def save(self, path: Path) -> None:
+        """Write `path`, complete or not at all."""
+        partial = path.with_name(path.name + ".partial")
+        partial.write_bytes(self.to_bytes())
+        partial.replace(path)
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> TextureProfile:
+        """Read what `to_bytes` wrote.
+
+        Raises:
+            ValueError: no profile, of another format, or its content is damaged.
+        """
+        description = _read_description(content)
+        try:
+            tensors = safetensors.torch.load(content)
+            profile = cls(
+                ChannelScale(tensors["offset"], tensors["factor"]),
+                tensors["reference"],
+                Calibration(**description["calibration"]),
+                description["method"],
+                description["parameters"],
+                description["backbone_name"],
+                description["backbone"],
+            )
+        except (KeyError, TypeError, SafetensorError) as error:
+            msg = (
+                f"profile must be complete, got {error!r}; learn it again with `linescan calibrate`"
+            )
+            raise ValueError(msg) from None
+        require(
+            profile.digest == description.get("digest"),
+            f"profile must have the digest {description.get('digest')}",
+            profile.digest,
+        )
+        return profile
+
+    @classmethod
+    def load(cls, path: Path) -> TextureProfile:
+        """Read a profile file.
+
+        Raises:
+            ValueError: see `from_bytes`; the text names the file.
+            OSError: the file cannot be read.
+        """
+        try:
+            return cls.from_bytes(path.read_bytes())
+        except ValueError as error:
+            msg = f"{path}: {error}"
+            raise ValueError(msg) from None
+
+    def _description(self) -> dict[str, object]:
+        return {
+            "format": FORMAT,
+            "method": self.method,
+            "parameters": dict(self.parameters),
+            "backbone_name": self.backbone_name,
+            "backbone": self.backbone,
+            "calibration": asdict(self.calibration),
+        }
+
+    def _tensors(self) -> dict[str, torch.Tensor]:
+        return {
+            "offset": self.scale.offset.cpu(),
+            "factor": self.scale.factor.cpu(),
+            "reference": self.reference.cpu().contiguous(),
+        }
+
+    def _digest(self) -> str:
+        content = hashlib.sha256(json.dumps(self._description(), sort_keys=True).encode())
+        for name, tensor in sorted(self._tensors().items()):
+            content.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+            content.update(tensor.numpy().tobytes())
+        return content.hexdigest()
+
+
+def require_fit(profile: TextureProfile, method: Method, spec: BackboneSpec) -> None:
+    """Raise ValueError if `profile` was learnt from other features or for another score."""
+    advice = "learn a profile with this configuration: `linescan calibrate`"
+    given = f"{profile.backbone_name} {profile.backbone[:12]}"
+    require(
+        profile.backbone == spec.digest,
+        f"profile must be learnt with backbone {spec.name} {spec.digest[:12]} ({advice})",
+        given,
+    )
+    require(
+        profile.method == method.name,
+        f"profile must be for method {method.name} ({advice})",
+        profile.method,
+    )
+    ours, theirs = dict(method.parameters), dict(profile.parameters)
+    differing = sorted(k for k in ours.keys() | theirs.keys() if ours.get(k) != theirs.get(k))
+    rule = ", ".join(f"{key} = {ours.get(key)}" for key in differing)
+    require(
+        not differing,
+        f"profile must be for {rule} ({advice})",
+        {key: theirs.get(key) for key in differing},
+    )
+
+
+def learn_profile(
+    maps: Sequence[torch.Tensor], scale: ChannelScale, lesson: Lesson
+) -> TextureProfile:
+    """The profile of `maps`, each (C, H, W) quantised, calibrated on the scores it gives them.
+
+    Raises:
+        ValueError: no map holds a whole window.
+    """
+    reference = learn_reference(maps, lesson.method)
+    scores = [lesson.method.score(m, reference) for m in maps if holds_window(m, lesson.method)]
+    return complete_profile(scale, reference, scores, lesson)
+
+
+def learn_reference(maps: Sequence[torch.Tensor], method: Method) -> torch.Tensor:
+    """(C, T * T) median order statistics over the windows of all `maps`, none across two maps."""
+    size = method.patch_size
+    strips = [_windows_side_by_side(m, size) for m in maps if holds_window(m, method)]
+    require(
+        len(strips) > 0,
+        f"maps must hold a window of {size} x {size} features",
+        [tuple(m.shape) for m in maps],
+    )
+    return method.reference(torch.cat(strips, dim=2))
+
+
+def complete_profile(
+    scale: ChannelScale, reference: torch.Tensor, scores: Sequence[ScoreArray], lesson: Lesson
+) -> TextureProfile:
+    """The profile with its calibration from `scores`, which its own reference gave."""
+    method, spec = lesson.method, lesson.spec
+    calibration = calibrate(scores, lesson.target)
+    if lesson.alarm_level is not None:
+        calibration = calibration.with_alarm_level(lesson.alarm_level)
+    return TextureProfile(
+        scale, reference, calibration, method.name, method.parameters, spec.name, spec.digest
+    )
+
+
+def holds_window(quantised: torch.Tensor, method: Method) -> bool:
+    """Whether the map is large enough for one window."""
+    return min(quantised.shape[1:]) >= method.patch_size
+
+
+def _windows_side_by_side(quantised: torch.Tensor, size: int) -> torch.Tensor:
+    """(C, H, W) to (C, T, n * T): the non-overlapping windows in one row."""
+    channels, rows, columns = quantised.shape
+    down, across = rows // size, columns // size
+    windows = quantised[:, : down * size, : across * size]
+    windows = windows.reshape(channels, down, size, across * size)
+    return windows.transpose(1, 2).reshape(channels, size, down * across * size)
+
+
+def _read_description(content: bytes) -> dict[str, Any]:
+    """The metadata of a safetensors container, checked to be a profile of our format."""
+    end = HEADER_SIZE + int.from_bytes(content[:HEADER_SIZE], "little")
+    try:
+        metadata = json.loads(content[HEADER_SIZE:end])["__metadata__"]
+        description: dict[str, Any] = json.loads(metadata["profile"])
+    except (ValueError, KeyError, TypeError):
+        msg = "profile must be a file of `linescan calibrate`, got something else"
+        raise ValueError(msg) from None
+    require(
+        description.get("format") == FORMAT,
+        f"profile must have format {FORMAT}",
+        description.get("format"),
+    )
+    return description

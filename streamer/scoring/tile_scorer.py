@@ -1,0 +1,208 @@
+"""One worker's way from a tile to its score map; knows no transport and no concrete backbone."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import kernels
+from streamer.message import Interval, ScoreMap, require
+from streamer.ports import Verdict
+from streamer.scoring.cells import core_cells, core_pixels, core_web, masked_cells, widest_web
+from streamer.scoring.features import Edges, embed_web, fixed_scale, learn_scale
+from streamer.scoring.lane import LaneKey, LaneLearner
+from streamer.scoring.lesson import Lesson
+from streamer.scoring.profile import (
+    TextureProfile,
+    complete_profile,
+    holds_window,
+    learn_reference,
+    require_fit,
+)
+from streamer.web import intersect_intervals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import torch
+
+    from streamer import config
+    from streamer.message import PixelArray, ProfileState, ScoreArray, Tile
+    from streamer.ports import Backbone, BackboneSpec
+    from streamer.web import WebGeometry
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringPolicy:
+    """What a worker must know besides its backbone.
+
+    `saved` is a profile for all lanes. `bootstrap_tiles` is how many sequence numbers a lane
+    learns from; 0: it never learns, and every tile is judged by itself. `evidence_level` is in
+    units of the alarm level.
+    """
+
+    lesson: Lesson
+    bootstrap_tiles: int
+    evidence_level: float
+    worker: str
+    saved: TextureProfile | None = None
+
+    @classmethod
+    def of(
+        cls, settings: config.Config, geometry: WebGeometry, spec: BackboneSpec, worker: str
+    ) -> ScoringPolicy:
+        """As configured, for the features of `spec`.
+
+        Raises:
+            ValueError: the profile file is none, is damaged or fits neither backbone nor method.
+            OSError: it cannot be read.
+        """
+        lesson, profile = Lesson.of(settings, geometry, spec), settings.profile
+        lines = geometry.lines(profile.bootstrap_m)
+        tiles = -(-lines // settings.tiles.lines) if profile.mode == "fixed" else 0
+        saved = _load(profile.file, lesson) if profile.file is not None else None
+        return cls(lesson, tiles, settings.decision.evidence_level, worker, saved)
+
+
+class TileScorer:
+    """Scores the tiles of any number of lanes, each lane in order; see `ports.TileScorer`.
+
+    A lane's profile depends on the tiles of that lane alone. One roll is remembered at a time.
+    Not for use from several threads.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        policy: ScoringPolicy,
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._backbone, self._policy, self._now_ns = backbone, policy, now_ns
+        self._method = policy.lesson.method
+        self._stride = backbone.spec.stride
+        self._scale = fixed_scale(backbone.spec)
+        self._lanes: dict[LaneKey, LaneLearner] = {}
+
+    @property
+    def description(self) -> str:
+        """What runs where, for heartbeat and manifest."""
+        spec = self._backbone.spec
+        kernel = kernels.backends()[self._method.kernel]["cpu"]
+        return f"{spec.name} on {spec.engine}, {self._method.name} on {kernel}"
+
+    def warm_up(self, shape: tuple[int, ...], bits: int) -> None:
+        """Pay for everything that is slow the first time, with a tile of this shape and depth."""
+        noise = np.random.default_rng(0).integers(0, 2**bits, shape)
+        features = self._embed(noise.astype(np.uint8 if bits == 8 else np.uint16), Edges())
+        quantised = self._method.quantise(features, self._scale or learn_scale([features]))
+        self._method.score(quantised, learn_reference([quantised], self._method))
+
+    def adopt(self, state: ProfileState) -> None:
+        """Continue a lane with the profile that another worker has learnt.
+
+        Raises:
+            ValueError: the profile is damaged or fits neither backbone nor method.
+        """
+        profile = TextureProfile.from_bytes(state.profile)
+        require_fit(profile, self._method, self._backbone.spec)
+        key = LaneKey(state.roll, state.camera, state.lane)
+        self._learner(key).adopt(profile, state.sequence)
+
+    def score(self, tile: Tile) -> Verdict:
+        """Score one tile.
+
+        Raises:
+            ValueError: the tile is smaller than a window.
+            RuntimeError: the engine returned NaN or infinity.
+        """
+        features = self._embed(tile.pixels, self._policy.lesson.edges(tile.halo))
+        learner = self._learner(LaneKey.of(tile))
+        if learner.is_due(tile.sequence):
+            learner.learn(tile.sequence, self._scale, self._policy.lesson)
+        profile = self._policy.saved or learner.profile_for(tile.sequence)
+        if profile is None:
+            profile, scores = self._score_by_itself(tile, features, learner)
+        else:
+            quantised = self._method.quantise(features, profile.scale)
+            scores = self._method.score(quantised, profile.reference)
+        score_map = self._score_map(tile, scores, profile)
+        return Verdict(score_map, learner.take_news(LaneKey.of(tile)))
+
+    def _embed(self, pixels: PixelArray, edges: Edges) -> torch.Tensor:
+        features = embed_web(self._backbone, pixels, edges)
+        size, least = tuple(features.shape[1:]), self._method.patch_size
+        require(min(size) >= least, f"tile must hold {least} x {least} features", size)
+        return features
+
+    def _learner(self, key: LaneKey) -> LaneLearner:
+        if any(known.roll != key.roll for known in self._lanes):
+            self._lanes = {}
+        return self._lanes.setdefault(key, LaneLearner(self._policy.bootstrap_tiles))
+
+    def _score_by_itself(
+        self, tile: Tile, features: torch.Tensor, learner: LaneLearner
+    ) -> tuple[TextureProfile, ScoreArray]:
+        """What is normal is the tile's own texture; the lane may remember it."""
+        method, lesson = self._method, self._policy.lesson
+        scale = self._scale or learn_scale([features])
+        quantised = method.quantise(features, scale)
+        kept = features if self._scale is None else quantised
+        learner.remember(tile.sequence, core_web(tile, kept, self._stride), lesson)
+        masked = masked_cells(tile, self._stride)
+        web = quantised[:, :, widest_web(masked)]
+        reference = learn_reference([web if holds_window(web, method) else quantised], method)
+        scores = method.score(quantised, reference)
+        seen = np.where(masked, np.float32(np.nan), scores)
+        return complete_profile(scale, reference, [seen], lesson), scores
+
+    def _score_map(self, tile: Tile, scores: ScoreArray, profile: TextureProfile) -> ScoreMap:
+        seen = np.where(masked_cells(tile, self._stride), np.float32(np.nan), scores)
+        core = np.ascontiguousarray(seen[core_cells(tile, self._stride)])
+        calibration = profile.calibration
+        peak = calibration.normalise(core[np.isfinite(core)]).max(initial=-np.inf)
+        web = Interval(tile.first_column, tile.first_column + tile.column_count)
+        return ScoreMap(
+            roll=tile.roll,
+            camera=tile.camera,
+            lane=tile.lane,
+            sequence=tile.sequence,
+            first_line=tile.first_line,
+            line_count=tile.line_count,
+            first_column=tile.first_column,
+            column_count=tile.column_count,
+            stride=self._stride,
+            scores=core,
+            background=calibration.background,
+            alarm_level=calibration.alarm_level,
+            profile_digest=profile.digest,
+            model_digest=self._backbone.spec.digest,
+            captured_ns=tile.captured_ns,
+            scored_ns=self._now_ns(),
+            worker=self._policy.worker,
+            masked=intersect_intervals(tile.masked, web),
+            evidence=core_pixels(tile) if peak >= self._policy.evidence_level else None,
+        )
+
+
+def open_tile_scorer(
+    backbone: Backbone, settings: config.Config, geometry: WebGeometry, worker: str
+) -> TileScorer:
+    """The scorer of one worker as configured; `geometry` is that of the whole web.
+
+    Raises:
+        ValueError: the profile file is none, is damaged or fits neither backbone nor method.
+        OSError: the profile file cannot be read.
+    """
+    return TileScorer(backbone, ScoringPolicy.of(settings, geometry, backbone.spec, worker))
+
+
+def _load(file: Path, lesson: Lesson) -> TextureProfile:
+    saved = TextureProfile.load(file)
+    require_fit(saved, lesson.method, lesson.spec)
+    if lesson.alarm_level is None:
+        return saved
+    return replace(saved, calibration=saved.calibration.with_alarm_level(lesson.alarm_level))

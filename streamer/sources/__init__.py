@@ -1,0 +1,45 @@
+"""Line sources: one file per kind; this factory is the only place that names them all."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, assert_never
+
+from streamer import config
+
+if TYPE_CHECKING:
+    from streamer.ports import LineSource
+
+# OpenCV reads these once, at its import. What it would print of damaged files, we log as losses.
+os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "8")
+
+
+def open_source(settings: config.Source, web: config.Web, first_line: int = 0) -> LineSource:
+    """The configured source, paced at the line rate when the settings say so.
+
+    Lines before `first_line` are skipped: a restarted capture continues where the ledger ends.
+
+    Raises:
+        FileNotFoundError, ValueError, OSError: what is configured cannot be opened.
+    """
+    source = _open_fast(settings, web, first_line)
+    if settings.pace == "fast":
+        return source
+    from streamer.sources.pacing import PacedSource
+
+    return PacedSource(source, web.line_rate_hz)
+
+
+def _open_fast(settings: config.Source, web: config.Web, first_line: int) -> LineSource:
+    match settings:
+        case config.SimulatorSource():
+            from streamer.sources.simulator import SimulatedWeb
+
+            return SimulatedWeb(settings, web, first_line)
+        case config.ReplaySource():
+            from streamer.sources.replay import open_replay
+
+            return open_replay(settings, web, first_line)
+        case _:
+            assert_never(settings)

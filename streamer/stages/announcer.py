@@ -1,0 +1,159 @@
+"""Turns defects, gaps and silent stages into alarms; knows no socket and no file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from streamer.decision import severity_of
+from streamer.message import (
+    Alarm,
+    AlarmKind,
+    DefectState,
+    Gap,
+    Interval,
+    RegionMm,
+    Severity,
+    StageState,
+)
+
+if TYPE_CHECKING:
+    from streamer.message import Defect, Heartbeat
+    from streamer.web import WebGeometry
+
+NS_PER_MS = 1_000_000
+FAILURE = "failure"  # signal of NAMUR NE 107
+_AT_REST = (StageState.STARTING, StageState.STOPPED)
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmOrigin:
+    """What every alarm of a roll carries."""
+
+    roll: str
+    camera: str
+    config_digest: str
+    geometry: WebGeometry
+
+
+@dataclass(slots=True)
+class Announcer:
+    """Numbers alarms without holes and remembers which of its own are active."""
+
+    origin: AlarmOrigin
+    model_digest: str = ""
+    _sequence: int = 0
+    _gap: Alarm | None = None
+    _gaps: int = 0
+    _gap_lines: Interval = field(default_factory=lambda: Interval(0, 0))
+    _beats: dict[str, Heartbeat] = field(default_factory=dict)
+    _silent: dict[str, Alarm] = field(default_factory=dict)
+
+    def on_defect(self, defect: Defect, now_ns: int) -> Alarm:
+        """The alarm of a defect that is new, has grown or has ended."""
+        alarm = self._alarm(f"defect-{defect.id}", Interval(defect.first_line, defect.end_line))
+        return replace(
+            alarm,
+            state=defect.state,
+            severity=severity_of(defect),
+            region=defect.region,
+            raised_ns=now_ns,
+            captured_ns=defect.captured_ns,
+            peak=defect.peak,
+            text=f"{defect.defect_class}, {defect.area_mm2:.0f} mm2",
+        )
+
+    def on_gap(self, gap: Gap, now_ns: int) -> Alarm:
+        """Lines that were not inspected: a new alarm, or the one that is active grows."""
+        lines = Interval(gap.first_line, gap.first_line + gap.line_count)
+        state = DefectState.UPDATE
+        if self._gap is None:
+            state, self._gaps = DefectState.NEW, self._gaps + 1
+        else:
+            known = self._gap_lines
+            lines = Interval(min(lines.first, known.first), max(lines.end, known.end))
+        self._gap_lines = lines
+        alarm = self._alarm(f"not-inspected-{self._gaps}", lines)
+        self._gap = replace(
+            alarm,
+            kind=AlarmKind.NOT_INSPECTED,
+            state=state,
+            severity=Severity.HIGH,
+            raised_ns=now_ns,
+            captured_ns=now_ns,
+            text=f"{gap.reason}: lane {gap.lane} {gap.detail}".strip(),
+        )
+        return self._gap
+
+    def on_inspected(self, end_line: int, now_ns: int) -> Alarm | None:
+        """Lines up to `end_line` have their verdicts: the gap before them, if any, has ended."""
+        if self._gap is None or end_line <= self._gap_lines.end:
+            return None
+        ended, self._gap = self._gap, None
+        return self._again(ended, DefectState.END, now_ns)
+
+    def on_beat(self, beat: Heartbeat, now_ns: int) -> Alarm | None:
+        """A stage proves that it works; ends its alarm if there was one."""
+        # Its clock may be another host's: only how long it will be busy is taken from it.
+        busy_until_ns = now_ns + beat.busy_until_ns - beat.sent_ns
+        self._beats[beat.process] = replace(beat, sent_ns=now_ns, busy_until_ns=busy_until_ns)
+        silent = self._silent.pop(beat.process, None)
+        return self._again(silent, DefectState.END, now_ns) if silent else None
+
+    def check_beats(self, stall_ms: int, now_ns: int) -> tuple[Alarm, ...]:
+        """Alarms for stages that were heard before and are silent past their announcement."""
+        return tuple(
+            self._announce_silent(beat, now_ns)
+            for process, beat in self._beats.items()
+            if process not in self._silent
+            and beat.state not in _AT_REST
+            and now_ns - max(beat.sent_ns, beat.busy_until_ns) > stall_ms * NS_PER_MS
+        )
+
+    def _announce_silent(self, beat: Heartbeat, now_ns: int) -> Alarm:
+        alarm = self._alarm(f"silent-{beat.process}", Interval(beat.last_line, beat.last_line))
+        silent_ms = (now_ns - beat.sent_ns) // NS_PER_MS
+        self._silent[beat.process] = replace(
+            alarm,
+            kind=AlarmKind.SYSTEM,
+            state=DefectState.NEW,
+            severity=Severity.HIGH,
+            raised_ns=now_ns,
+            captured_ns=beat.sent_ns,
+            signal=FAILURE,
+            text=f"{beat.stage} stage silent for {silent_ms} ms",
+        )
+        return self._silent[beat.process]
+
+    def end_all(self, now_ns: int) -> tuple[Alarm, ...]:
+        """At the end of the roll: the gap and the silent stages that are still active end."""
+        active = [a for a in (self._gap, *self._silent.values()) if a is not None]
+        self._gap, self._silent = None, {}
+        return tuple(self._again(alarm, DefectState.END, now_ns) for alarm in active)
+
+    def _again(self, alarm: Alarm, state: DefectState, now_ns: int) -> Alarm:
+        self._sequence += 1
+        return replace(alarm, sequence=self._sequence, state=state, raised_ns=now_ns)
+
+    def _alarm(self, name: str, lines: Interval) -> Alarm:
+        """A new defect alarm over `lines`, full width, that the caller completes."""
+        self._sequence += 1
+        origin, geometry = self.origin, self.origin.geometry
+        region: RegionMm = geometry.region(lines, Interval(0, geometry.columns))
+        return Alarm(
+            id=f"{origin.roll}/{origin.camera}/{name}",
+            sequence=self._sequence,
+            kind=AlarmKind.DEFECT,
+            state=DefectState.NEW,
+            severity=Severity.LOW,
+            roll=origin.roll,
+            camera=origin.camera,
+            region=region,
+            encoder_first=geometry.encoder(lines.first),
+            encoder_end=geometry.encoder(lines.end),
+            raised_ns=0,
+            captured_ns=0,
+            peak=0.0,
+            config_digest=origin.config_digest,
+            model_digest=self.model_digest,
+        )

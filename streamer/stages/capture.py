@@ -1,0 +1,223 @@
+"""Capture: lines into tiles, tiles to workers, the ledger to the sink; knows no scoring."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from streamer.dispatch import Dispatcher, DispatchSettings
+from streamer.message import (
+    Ack,
+    Credit,
+    EndOfRoll,
+    Gap,
+    GapReason,
+    Hello,
+    ProfileState,
+    Resume,
+    StageState,
+    TileFailed,
+)
+from streamer.stages.reader import SourceEnd, SourceReader
+from streamer.tiling import Origin, TileGrid, TilingState, cut, finish, start_tiling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streamer.ports import LineSource, Link, Switchboard, Waiting
+    from streamer.stages.pulse import Pulse
+    from streamer.tiling import TileRow
+
+_LOG = logging.getLogger(__name__)
+NS_PER_S = 1_000_000_000
+MAX_OUTBOX = 10_000
+MAX_SILENCE_S = 30.0
+STOPPED_ON_REQUEST = "stopped on request"
+
+
+@dataclass(frozen=True, slots=True)
+class CapturePlan:
+    """What one capture process does."""
+
+    origin: Origin
+    grid: TileGrid
+    dispatch: DispatchSettings
+    block_lines: int
+    drain_timeout_ms: int
+    incarnation: str
+    source: str
+
+
+@dataclass(slots=True)
+class CaptureLinks:
+    """Capture's connections: workers, the sink's ledger, and waiting on both."""
+
+    workers: Switchboard
+    ledger: Link
+    wait: Waiting
+
+
+@dataclass(slots=True)
+class CaptureStage:
+    """Runs one camera to the end of its source or until `stopping` says so."""
+
+    plan: CapturePlan
+    links: CaptureLinks
+    pulse: Pulse
+    open_source: Callable[[int], LineSource]
+    stopping: Callable[[], bool]
+    dispatcher: Dispatcher = field(init=False)
+    _tiling: TilingState = field(init=False)
+    _outbox: deque[object] = field(init=False, default_factory=deque)
+    _resume: Resume | None = field(init=False, default=None)
+    _progress_ns: int = field(init=False, default=0)
+    _rows: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        self.dispatcher = Dispatcher(self.plan.dispatch)
+
+    def run(self) -> str:
+        """Capture the roll; returns what ended it too early, or ""."""
+        resume = self._greet()
+        if resume is None:
+            # The sink must not wait for a roll that does not come.
+            self._end_roll(0, b"", STOPPED_ON_REQUEST)
+            return STOPPED_ON_REQUEST
+        self._tiling = start_tiling(
+            self.plan.origin, self.plan.grid, resume.first_line, resume.sequence
+        )
+        self._rows = resume.sequence
+        source = self.open_source(resume.first_line)
+        reader = SourceReader(source, self.plan.block_lines)
+        try:
+            self.pulse.enter(StageState.RUNNING)
+            fault = self._capture(reader)
+            fault = self._drain() or fault
+        finally:
+            reader.stop()
+        self._end_roll(self._tiling.next_line, source.truth, fault)
+        return fault
+
+    def _greet(self) -> Resume | None:
+        """Say hello until the sink tells where the roll stands."""
+        plan, grid = self.plan, self.plan.grid
+        hello = Hello(
+            plan.origin.roll,
+            plan.origin.camera,
+            plan.incarnation,
+            grid.lanes,
+            grid.columns,
+            plan.source,
+        )
+        self._outbox.append(hello)
+        self._flush()
+        while self._resume is None and not self.stopping():
+            self._serve(100)
+        return self._resume
+
+    def _capture(self, reader: SourceReader) -> str:
+        while not self.stopping():
+            if self.dispatcher.is_full or len(self._outbox) >= MAX_OUTBOX:
+                self._serve(5)
+                continue
+            block = reader.take(0.0)
+            if isinstance(block, SourceEnd):
+                return block.fault
+            if block is not None:
+                self._tiling, rows = cut(self._tiling, block)
+                self._take_rows(rows)
+            self._serve(0 if block is not None else 5)
+        return STOPPED_ON_REQUEST
+
+    def _take_rows(self, rows: tuple[TileRow, ...]) -> None:
+        for row in rows:
+            self._outbox.append(row.ledger)
+            self._rows = row.ledger.sequence + 1
+            self._report_gaps(row.gaps + self.dispatcher.add_row(row.tiles))
+            self.pulse.last_line = row.ledger.first_line + row.ledger.line_count
+
+    def _report_gaps(self, gaps: tuple[Gap, ...]) -> None:
+        for gap in gaps:
+            _LOG.warning(
+                "lines %d..%d of lane %d are not inspected: %s %s",
+                gap.first_line,
+                gap.first_line + gap.line_count,
+                gap.lane,
+                gap.reason,
+                gap.detail,
+            )
+            self._progress_ns = self.pulse.now_ns()
+        self._outbox.extend(gaps)
+
+    def _serve(self, timeout_ms: int) -> None:
+        """Hear workers and sink, send what can be sent, notice who is silent, beat."""
+        self.links.wait(timeout_ms)
+        while (request := self.links.workers.receive()) is not None:
+            self._hear_worker(request[1])
+        while (answer := self.links.ledger.receive()) is not None:
+            self._hear_sink(answer)
+        self._report_gaps(self.dispatcher.expire(self.pulse.now_ns()))
+        self.dispatcher.balance()
+        self._send_tiles()
+        self._flush()
+        self.pulse.queue_depth = self.dispatcher.waiting
+        self.pulse.beat()
+
+    def _hear_worker(self, request: object) -> None:
+        match request:
+            case Credit():
+                self.dispatcher.credit(request, self.pulse.now_ns())
+            case ProfileState():
+                self.dispatcher.adopt_profile(request)
+            case TileFailed():
+                detail = f"{request.worker}: {request.detail}"
+                self._report_gaps(self.dispatcher.failed(request.address, detail))
+            case _:
+                _LOG.warning("dropped %s from a worker", type(request).__name__)
+
+    def _hear_sink(self, answer: object) -> None:
+        match answer:
+            case Ack():
+                self.dispatcher.settle(answer.addresses)
+                self._progress_ns = self.pulse.now_ns()
+            case Resume():
+                self._resume = answer
+            case _:
+                _LOG.warning("dropped %s from the sink", type(answer).__name__)
+
+    def _send_tiles(self) -> None:
+        for sending in self.dispatcher.sendings(self.pulse.now_ns()):
+            if not self.links.workers.send(sending.worker, sending.content):
+                self._report_gaps(self.dispatcher.unsent(sending))
+
+    def _flush(self) -> None:
+        while self._outbox and self.links.ledger.send(self._outbox[0]):
+            self._outbox.popleft()
+
+    def _drain(self) -> str:
+        """Wait for the verdicts of what was captured, as long as they keep coming."""
+        self._tiling, rows = finish(self._tiling)
+        self._take_rows(rows)
+        self.pulse.enter(StageState.DRAINING)
+        self._progress_ns = self.pulse.now_ns()
+        while self.dispatcher.waiting:
+            self._serve(20)
+            if self.pulse.now_ns() - self._progress_ns > self.plan.drain_timeout_ms * 1_000_000:
+                detail = f"no progress for {self.plan.drain_timeout_ms} ms while draining"
+                self._report_gaps(self.dispatcher.abandon(GapReason.WORKER_LOST, detail))
+                return detail
+        return ""
+
+    def _end_roll(self, last_line: int, truth: bytes, fault: str) -> None:
+        origin = self.plan.origin
+        end = EndOfRoll(origin.roll, origin.camera, last_line, self._rows, not fault, fault, truth)
+        self._outbox.append(end)
+        self._progress_ns = self.pulse.now_ns()
+        while self._outbox:
+            self._serve(20)
+            if self.pulse.now_ns() - self._progress_ns > MAX_SILENCE_S * NS_PER_S:
+                _LOG.error("the sink does not take the end of the roll")
+                return
+        self.pulse.enter(StageState.STOPPED)

@@ -1,0 +1,122 @@
+"""Score: tiles in, score maps out, one at a time; knows no method, engine or transport."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from streamer.message import Credit, ProfileState, StageState, Tile, TileFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streamer.ports import Link, Outlet, TileScorer, Verdict, Waiting
+    from streamer.stages.pulse import Pulse
+
+_LOG = logging.getLogger(__name__)
+NS_PER_S = 1_000_000_000
+PREFETCH_TILES = 2  # one to work on, one on its way
+
+
+@dataclass(slots=True)
+class ScoreLinks:
+    """A worker's connections: capture's tiles, the sink's results, and waiting on tiles."""
+
+    tiles: Link
+    results: Outlet
+    wait: Waiting
+
+
+@dataclass(slots=True)
+class ScoreStage:
+    """Works until `stopping` says so; a tile that cannot be scored is reported, never dropped."""
+
+    worker: str
+    links: ScoreLinks
+    pulse: Pulse
+    scorer: TileScorer
+    stopping: Callable[[], bool]
+    tile_timeout_ms: int
+    _tiles: deque[Tile | ProfileState] = field(default_factory=deque)
+    _asked_ns: int = 0
+    _tiles_done: int = 0
+    _seconds: float = 0.0
+
+    def run(self) -> None:
+        """Ask for tiles and score them."""
+        self.pulse.backend = self.scorer.description
+        self.pulse.enter(StageState.READY)
+        self._ask(PREFETCH_TILES)
+        while not self.stopping():
+            self._receive()
+            if not self._tiles:
+                self.links.wait(50)
+                self._keep_alive()
+                continue
+            self._work(self._tiles.popleft())
+        self.pulse.enter(StageState.STOPPED)
+
+    def _receive(self) -> None:
+        while (message := self.links.tiles.receive()) is not None:
+            if isinstance(message, Tile | ProfileState):
+                self._tiles.append(message)
+            else:
+                _LOG.warning("dropped %s from capture", type(message).__name__)
+
+    def _work(self, item: Tile | ProfileState) -> None:
+        if isinstance(item, ProfileState):
+            self.scorer.adopt(item)
+            return
+        self.pulse.state = StageState.RUNNING
+        self.pulse.announce_busy(self.tile_timeout_ms)
+        self._ask(0, item, self.tile_timeout_ms)
+        started_ns = self.pulse.now_ns()
+        try:
+            verdict = self.scorer.score(item)
+        except (RuntimeError, ValueError, MemoryError) as error:
+            self._fail(item, error)
+        else:
+            self._count(item, self.pulse.now_ns() - started_ns)
+            self._deliver(verdict)
+        self._ask(1)
+        self.pulse.beat_now()
+
+    def _count(self, tile: Tile, elapsed_ns: int) -> None:
+        self._tiles_done += 1
+        self._seconds += elapsed_ns / NS_PER_S
+        self.pulse.last_line = tile.first_line + tile.line_count
+        self.pulse.queue_depth = len(self._tiles)
+        self.pulse.figures["tiles"] = self._tiles_done
+        self.pulse.figures["busy_s"] = round(self._seconds, 3)
+
+    def _deliver(self, verdict: Verdict) -> None:
+        """Results wait for room in the sink's queue; only a stop lets go of them."""
+        while not self.links.results.send(verdict.score_map):
+            if self.stopping():
+                return
+            self._receive()  # what waits there would end every wait at once
+            self.links.wait(5)
+            self.pulse.beat()
+        if verdict.profile is not None:
+            self.links.tiles.send(verdict.profile)
+
+    def _fail(self, tile: Tile, error: Exception) -> None:
+        detail = f"{type(error).__name__}: {error}"[:500]
+        _LOG.error("tile %s cannot be scored: %s", tile.address, detail)
+        self.links.tiles.send(TileFailed(tile.address, self.worker, detail))
+
+    def _ask(self, tiles: int, present: Tile | None = None, busy_ms: int = 0) -> None:
+        """Credit for more tiles, and what is still held, the present one first."""
+        queued = [item.address for item in self._tiles if isinstance(item, Tile)]
+        held = (present.address, *queued) if present else tuple(queued)
+        self._asked_ns = self.pulse.now_ns()
+        busy_until_ns = self._asked_ns + busy_ms * 1_000_000
+        self.links.tiles.send(Credit(self.worker, tiles, held, busy_until_ns, PREFETCH_TILES))
+
+    def _keep_alive(self) -> None:
+        if self.pulse.now_ns() - self._asked_ns > self.pulse.beat_ms * 1_000_000:
+            self._ask(0)
+        self.pulse.state = StageState.READY
+        self.pulse.beat()

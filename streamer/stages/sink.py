@@ -1,0 +1,303 @@
+"""Sink: verdicts in, alarms and the roll folder out; knows no socket, file format or method."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from streamer.decision import MERGED, DecisionSettings, DecisionState, decide, finish
+from streamer.message import (
+    Ack,
+    DefectState,
+    EndOfRoll,
+    Gap,
+    GapReason,
+    Heartbeat,
+    Hello,
+    LedgerRow,
+    Resume,
+    ScoreMap,
+    StageState,
+    TileAddress,
+)
+from streamer.ports import RollSummary
+from streamer.stages.announcer import AlarmOrigin, Announcer
+from streamer.stages.verdicts import RollVerdicts
+from streamer.stitching import StitchState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streamer.message import Alarm, Defect
+    from streamer.ports import AlarmOutput, Inlet, RollRecord, Switchboard, Waiting
+    from streamer.stages.pulse import Pulse
+
+_LOG = logging.getLogger(__name__)
+NS_PER_MS = 1_000_000
+FINISH_LIMIT_MS = 30_000  # for the manifest and report of a long roll
+
+
+@dataclass(frozen=True, slots=True)
+class SinkPlan:
+    """What one sink process does; `stride` is the grid's, in pixels."""
+
+    origin: AlarmOrigin
+    decision: DecisionSettings
+    stride: int
+    stall_ms: int
+    verdict_timeout_ms: int
+    orphan_timeout_ms: int
+
+
+@dataclass(slots=True)
+class SinkLinks:
+    """The sink's connections: captures' ledgers, workers' results, and waiting on both."""
+
+    ledger: Switchboard
+    results: Inlet
+    wait: Waiting
+
+
+@dataclass(slots=True)
+class SinkStage:
+    """Runs until the roll has ended and every tile of it has a verdict."""
+
+    plan: SinkPlan
+    links: SinkLinks
+    pulse: Pulse
+    record: RollRecord
+    alarms: tuple[AlarmOutput, ...]
+    stopping: Callable[[], bool]
+    verdicts: RollVerdicts = field(init=False)
+    announcer: Announcer = field(init=False)
+    _decision: DecisionState = field(init=False, default_factory=DecisionState)
+    _acks: dict[str, deque[TileAddress]] = field(init=False, default_factory=dict)
+    _capture: str = field(init=False, default="")
+    _hello: Hello | None = field(init=False, default=None)
+    _end: EndOfRoll | None = field(init=False, default=None)
+    _defects: int = field(init=False, default=0)
+    _open_defects: set[int] = field(init=False, default_factory=set)
+    _started_ns: int = field(init=False, default=0)
+    _progress_ns: int = field(init=False, default=0)
+    _strip_ns: int = field(init=False, default=0)
+    _engine: str = field(init=False, default="")
+    _alarm_faults: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        columns = self.plan.origin.geometry.columns
+        self.verdicts = RollVerdicts(self.plan.origin.roll, StitchState(columns, self.plan.stride))
+        self.announcer = Announcer(self.plan.origin)
+
+    def run(self) -> RollSummary:
+        """Take verdicts until the roll is complete; returns its summary, already recorded."""
+        self._started_ns = self._progress_ns = self.pulse.now_ns()
+        self.pulse.enter(StageState.READY)
+        while not self._is_complete():
+            self.links.wait(20)
+            self._hear()
+            self._send_acks()
+            self._publish_strips()
+            self._watch()
+            if self._must_give_up():
+                break
+        return self._finish()
+
+    def _is_complete(self) -> bool:
+        end = self._end
+        return end is not None and self.verdicts.stitch.next_sequence >= end.rows
+
+    def _must_give_up(self) -> bool:
+        """Whether nothing can complete this roll: it is over or to be stopped, and nothing comes.
+
+        A ledger row that was lost on the way is such a case: nobody would ever send it again.
+        """
+        silent_ms = (self.pulse.now_ns() - self._progress_ns) / NS_PER_MS
+        if self._end is not None:
+            return silent_ms > self.plan.verdict_timeout_ms + self.plan.orphan_timeout_ms
+        return self.stopping() and silent_ms > self.plan.orphan_timeout_ms
+
+    def _hear(self) -> None:
+        while (delivery := self.links.ledger.receive()) is not None:
+            self._hear_capture(*delivery)
+        while (result := self.links.results.receive()) is not None:
+            self._hear_worker(result)
+
+    def _hear_capture(self, peer: str, message: object) -> None:
+        match message:
+            case Hello():
+                self._greet(peer, message)
+            case LedgerRow() if self._is_ours(message.roll):
+                self._progress(self.verdicts.add_row(message))
+            case Gap() if self._is_ours(message.roll):
+                self._take_gap(message)
+            case EndOfRoll() if self._is_ours(message.roll):
+                self._end = message
+                self._progress(news=True)
+            case Heartbeat():
+                self._take_beat(message)
+            case _:
+                _LOG.warning("dropped %s from capture", type(message).__name__)
+
+    def _hear_worker(self, message: object) -> None:
+        match message:
+            case ScoreMap() if self._is_ours(message.roll) and message.stride == self.plan.stride:
+                self._take_map(message)
+            case Heartbeat():
+                self._engine = message.backend or self._engine
+                self._take_beat(message)
+            case _:
+                _LOG.warning("dropped %s from a worker", type(message).__name__)
+
+    def _is_ours(self, roll: str) -> bool:
+        return roll == self.plan.origin.roll
+
+    def _progress(self, news: bool) -> None:
+        if news:
+            self._progress_ns = self.pulse.now_ns()
+
+    def _greet(self, peer: str, hello: Hello) -> None:
+        """Tell capture where the roll stands; what a dead one left open is not inspected."""
+        if self._hello is not None and self._hello.incarnation != hello.incarnation:
+            detail = "capture was restarted"
+            self._give_up_tiles(GapReason.CAMERA_LOSS, detail)
+        self._hello, self._capture = hello, peer
+        self._progress(news=True)
+        resume = Resume(self.verdicts.last_line, self.verdicts.next_sequence)
+        if not self.links.ledger.send(peer, resume):
+            _LOG.warning("capture %s left before it was answered", peer)
+        self.pulse.state = StageState.RUNNING
+
+    def _give_up_tiles(self, reason: GapReason, detail: str) -> None:
+        for gap in self.verdicts.unsettled_gaps(reason, detail):
+            self._take_gap(gap)
+
+    def _take_gap(self, gap: Gap) -> None:
+        if self.verdicts.add_gap(gap):
+            self._progress(news=True)
+            self._publish(self.announcer.on_gap(gap, self.pulse.now_ns()))
+
+    def _take_map(self, score_map: ScoreMap) -> None:
+        now_ns = self.pulse.now_ns()
+        if self.verdicts.add_map(score_map, now_ns):
+            self._progress(news=True)
+            self.announcer.model_digest = score_map.model_digest
+            if score_map.evidence is not None:
+                self.record.add_evidence(score_map)
+        if self.verdicts.has_verdict(score_map.lane, score_map.sequence):
+            self._acks.setdefault(self._capture, deque()).append(score_map.address)
+
+    def _take_beat(self, beat: Heartbeat) -> None:
+        ended = self.announcer.on_beat(beat, self.pulse.now_ns())
+        if ended is not None:
+            self._publish(ended)
+
+    def _send_acks(self) -> None:
+        for peer, addresses in self._acks.items():
+            if addresses and self.links.ledger.send(peer, Ack(tuple(addresses))):
+                addresses.clear()
+
+    def _publish_strips(self) -> None:
+        for strip in self.verdicts.take_strips():
+            self.record.add_strip(strip)
+            self._decision, defects = decide(self._decision, strip, self.plan.decision)
+            for defect in defects:
+                self._publish_defect(defect)
+            self._strip_ns = strip.captured_ns
+            ended = self.announcer.on_inspected(
+                strip.first_line + strip.line_count, self.pulse.now_ns()
+            )
+            if ended is not None:
+                self._publish(ended)
+
+    def _publish_defect(self, defect: Defect) -> None:
+        self._defects += defect.state is DefectState.NEW
+        self._defects -= defect.defect_class == MERGED  # it was part of another one
+        self.record.add_defect(defect)
+        self._publish(self.announcer.on_defect(defect, self.pulse.now_ns()))
+
+    def _publish(self, alarm: Alarm) -> None:
+        self.record.add_alarm(alarm)
+        self._tell_outputs(lambda output: output.publish(alarm))
+
+    def _tell_outputs(self, tell: Callable[[AlarmOutput], None]) -> None:
+        """An output that fails must not silence the others, nor end the inspection."""
+        for output in self.alarms:
+            try:
+                tell(output)
+            except OSError as error:
+                self._alarm_faults += 1
+                if self._alarm_faults % 1000 == 1:
+                    _LOG.error("alarm output failed (%d times): %s", self._alarm_faults, error)
+
+    def _watch(self) -> None:
+        """Judge who is silent, answer subscribers, show the figures, beat."""
+        now_ns = self.pulse.now_ns()
+        for alarm in self.announcer.check_beats(self.plan.stall_ms, now_ns):
+            self._publish(alarm)
+        if now_ns - self._progress_ns > self.plan.verdict_timeout_ms * NS_PER_MS:
+            detail = f"no verdict in {self.plan.verdict_timeout_ms} ms"
+            self._give_up_tiles(GapReason.TIMEOUT, detail)
+        self._tell_outputs(lambda output: output.poll())
+        self.pulse.queue_depth = len(self.verdicts.stitch.unsettled)
+        self.pulse.last_line = self.verdicts.stitch.next_line
+        self.pulse.figures = self._figures(now_ns)
+        self.pulse.beat()
+
+    def _figures(self, now_ns: int) -> dict[str, float]:
+        coverage, regions = self.verdicts.coverage, self._decision.regions
+        lag_ns = now_ns - self._strip_ns if self._strip_ns else 0
+        return {
+            "inspected_px": coverage.inspected,
+            "not_inspected_px": coverage.not_inspected_total,
+            "defects": self._defects,
+            "open_defects": sum(region.defect_id > 0 for region in regions),
+            "alarm_faults": self._alarm_faults,
+            "lag_ms": lag_ns / NS_PER_MS,
+            "latency_p50_ms": self.verdicts.latency.quantile(0.5) * 1000,
+        }
+
+    def _finish(self) -> RollSummary:
+        self.pulse.enter(StageState.DRAINING)
+        if not self._is_complete():
+            self._give_up_tiles(GapReason.CAMERA_LOSS, "the roll was not ended by capture")
+            self._publish_strips()
+        for defect in finish(self._decision, self.plan.decision):
+            self._publish_defect(defect)
+        for alarm in self.announcer.end_all(self.pulse.now_ns()):
+            self._publish(alarm)
+        self._send_acks()
+        summary = self._summary()
+        self.pulse.announce_busy(FINISH_LIMIT_MS)
+        self.record.finish(summary)
+        self.pulse.enter(StageState.STOPPED)
+        return summary
+
+    def _summary(self) -> RollSummary:
+        origin, end, verdicts = self.plan.origin, self._end, self.verdicts
+        if end is None:
+            outcome = "capture did not end the roll"
+        elif not self._is_complete():
+            outcome = f"{end.rows - verdicts.stitch.next_sequence} rows never reached the ledger"
+        else:
+            outcome = "complete" if end.complete else end.reason
+        return RollSummary(
+            roll=origin.roll,
+            camera=origin.camera,
+            source=self._hello.source if self._hello else "",
+            last_line=verdicts.last_line,
+            columns=origin.geometry.columns,
+            coverage=verdicts.coverage,
+            started_ns=self._started_ns,
+            ended_ns=self.pulse.now_ns(),
+            latency_p50_s=verdicts.latency.quantile(0.5),
+            latency_p99_s=verdicts.latency.quantile(0.99),
+            defects=self._defects,
+            engine=self._engine,
+            workers=tuple(sorted(verdicts.workers)),
+            model_digests=tuple(sorted(verdicts.models)),
+            profile_digests=dict(sorted(verdicts.profiles.items())),
+            outcome=outcome,
+            truth=end.truth if end else b"",
+        )

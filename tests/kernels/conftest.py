@@ -1,0 +1,91 @@
+"""The plain-loop oracle, the stored vectors and random maps for the kernel tests."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import ModuleType
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Small maps gain nothing from more, and wait for each other on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def oracle() -> ModuleType:
+    """Module of plain loops, loaded by its path: tests are no package."""
+    name = "linescan_kernel_oracle"
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("oracle.py"))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def golden() -> Callable[[str], dict[str, np.ndarray]]:
+    """Reads a stored vector by its stem; features come as (C, H, W) tensors."""
+
+    def read(stem: str) -> dict[str, np.ndarray]:
+        with np.load(GOLDEN / f"{stem}.npz") as stored:
+            vector = dict(stored)
+        vector["features"] = torch.from_numpy(vector["features"]).permute(2, 0, 1)
+        return vector
+
+    return read
+
+
+@pytest.fixture
+def make_map() -> Callable[..., torch.Tensor]:
+    """Random features (C, H, W) in [0, 1], with few distinct values if `levels` is given."""
+
+    def make(shape: tuple[int, int, int], levels: int | None = None, seed: int = 0) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        if levels is None:
+            return torch.rand(shape, generator=generator)
+        return torch.randint(0, levels, shape, generator=generator) / levels
+
+    return make
+
+
+@pytest.fixture
+def make_levels() -> Callable[..., torch.Tensor]:
+    """Random levels (C, H, W) uint8 with neighbours that resemble each other."""
+
+    def make(shape: tuple[int, int, int], levels: int, seed: int = 0) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        coarse = torch.randint(0, levels, shape, generator=generator)
+        noise = torch.randint(-1, 2, shape, generator=generator)
+        return (coarse // 2 * 2 + noise).clamp(0, levels - 1).to(torch.uint8)
+
+    return make
+
+
+@pytest.fixture
+def make_reference() -> Callable[..., torch.Tensor]:
+    """Ascending values (..., T*T) in [0, 1], or uint8 below `levels`."""
+
+    def make(shape: tuple[int, ...], levels: int | None = None, seed: int = 1) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        if levels is None:
+            return torch.rand(shape, generator=generator).sort(dim=-1).values
+        values = torch.randint(0, levels, shape, generator=generator)
+        return values.sort(dim=-1).values.to(torch.uint8)
+
+    return make

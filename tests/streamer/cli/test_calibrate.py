@@ -1,0 +1,122 @@
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from streamer.cli import run_command
+from streamer.cli.calibrate import learn_from_source
+from streamer.config import Config
+from streamer.scoring.profile import TextureProfile
+
+OPTIONS = [
+    "--set",
+    "backbone.engine=torch",
+    "--set",
+    "backbone.threads=1",
+    "--set",
+    "scoring.threads=1",
+    "--set",
+    "source.columns=256",
+    "--set",
+    "tiles.lines=128",
+]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    """Away from the repository's config.yaml; the number of threads is restored."""
+    monkeypatch.chdir(tmp_path)
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def calibrate(*arguments: object) -> int:
+    return run_command(["calibrate", "--out", "web.safetensors", *OPTIONS, *map(str, arguments)])
+
+
+def config(**sections: object) -> Config:
+    return Config.model_validate(
+        {
+            "source": {"columns": 256},
+            "backbone": {"engine": "torch", "threads": 1},
+            "scoring": {"threads": 1},
+            "tiles": {"lines": 128},
+            **sections,
+        }
+    )
+
+
+def test_what_was_learnt_is_saved_and_told(tmp_path, capsys) -> None:
+    assert calibrate("--metres", 0.25, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    profile = TextureProfile.load(tmp_path / "web.safetensors")
+    assert told["digest"] == profile.digest
+    assert told["metres"] == pytest.approx(0.25)
+    assert told["tiles"] == 4  # 500 lines of 0.5 mm
+    assert told["alarm_level"] == profile.calibration.alarm_level > told["background"]
+    assert told["calibration_blocks"] == profile.calibration.blocks > 0
+    assert told["backbone"] == "efficientnet_lite0"
+    assert [p.name for p in tmp_path.iterdir()] == ["web.safetensors"]
+
+
+def test_people_are_told_the_same(capsys) -> None:
+    assert calibrate("--metres", 0.1) == 0
+    printed = capsys.readouterr().out
+    assert "web.safetensors: learnt from 0.10 m (2 tiles" in printed
+    assert "alarm level 0." in printed
+
+
+def test_metres_default_to_the_bootstrap(capsys) -> None:
+    assert calibrate("--set", "profile.bootstrap_m=0.2", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["metres"] == pytest.approx(0.2)
+
+
+def test_the_same_web_gives_the_same_profile_however_fast_and_blocked(tmp_path) -> None:
+    digests = {
+        learn_from_source(config(source={"columns": 256, **source}), 0.2, tmp_path / "p").digest
+        for source in ({}, {"block_lines": 37}, {"pace": "line_rate"})
+    }
+    assert len(digests) == 1
+
+
+def test_a_source_that_ends_early_teaches_what_it_has(tmp_path) -> None:
+    image = np.random.default_rng(0).integers(0, 255, (300, 256), np.uint8)
+    cv2.imwrite(str(tmp_path / "a.png"), image)
+    source = {"kind": "replay", "path": str(tmp_path / "a.png")}
+    learnt = learn_from_source(config(source=source), 100.0, tmp_path / "p")
+    assert learnt.metres == pytest.approx(0.15)
+    assert learnt.tiles == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (["--metres", 0.01], "maps must hold a window of 9 x 9 features, got []"),
+        (["--set", "source.kind=replay", "--set", "source.path=gone"], "gone"),
+        (["--set", "backbone.name=nothing"], "nothing"),
+        (["--metres", -1], "--metres"),
+        (["--set", "calibration.alarm_level=1e-6"], "alarm_level must be > background"),
+    ],
+)
+def test_what_cannot_be_learnt_is_refused(tmp_path, capsys, arguments, fault) -> None:
+    replay = "source.kind=replay" in arguments
+    options = [o for o in arguments] if not replay else arguments
+    code = (
+        run_command(["calibrate", "--out", "web.safetensors", *map(str, options)])
+        if replay
+        else calibrate(*options)
+    )
+    printed = capsys.readouterr()
+    assert code == 2
+    assert fault in printed.err
+    assert "Traceback" not in printed.err
+    assert not (tmp_path / "web.safetensors").exists()
+
+
+def test_a_file_that_cannot_be_written_is_the_environment(tmp_path, capsys) -> None:
+    out = tmp_path / "none" / "web.safetensors"
+    assert run_command(["calibrate", "--out", str(out), "--metres", "0.1", *OPTIONS]) == 3
+    assert f"{out}: profile must be writable, got No such file" in capsys.readouterr().err

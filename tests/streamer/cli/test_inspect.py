@@ -1,0 +1,188 @@
+import json
+import os
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from streamer.cli import run_command
+
+OPTIONS = [
+    "--set",
+    "backbone.engine=torch",
+    "--set",
+    "backbone.threads=1",
+    "--set",
+    "scoring.threads=1",
+]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    """Away from the repository's config.yaml; the number of threads is restored."""
+    monkeypatch.chdir(tmp_path)
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def weave(lines: int, columns: int, flaw: bool = False) -> np.ndarray:
+    y, x = np.mgrid[0:lines, 0:columns]
+    pattern = 120 + 40 * np.sin(y * 0.9) * np.sin(x * 0.7)
+    noisy = pattern + np.random.default_rng(0).normal(0, 10, pattern.shape)
+    if flaw:
+        noisy[100:124, 80:110] = 30
+    return noisy.clip(0, 255).astype(np.uint8)
+
+
+def inspect(*arguments: object) -> int:
+    return run_command(["inspect", *map(str, arguments), "--out", "out", *OPTIONS])
+
+
+def test_a_flaw_is_found_and_all_files_are_written(tmp_path, capsys) -> None:
+    cv2.imwrite("cloth.png", weave(256, 256, flaw=True))
+    assert inspect("cloth.png", "--json") == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["errors"] == []
+    (report,) = printed["images"]
+    assert json.loads((tmp_path / "out" / "cloth.json").read_text()) == report
+    assert report["peak"] > 1
+    (region,) = report["regions"]
+    assert region["peak"] == pytest.approx(report["peak"])
+    assert region["lines"]["first"] < 110 < region["lines"]["end"] < 160
+    assert region["columns"]["first"] < 90 < region["columns"]["end"] < 150
+    assert region["box_mm"]["cross_first"] == pytest.approx(region["columns"]["first"] * 0.5)
+    scores = np.load(report["map"])
+    assert scores.shape == (256, 256)
+    assert scores.max() <= report["image_score"] + 1e-7
+    assert report["image_score"] > report["alarm_level"] > report["background"]
+    assert (report["backbone"], report["patch_size"]) == ("efficientnet_lite0", 9)
+    assert cv2.imread(report["overlay"]).shape == (256, 256, 3)
+
+
+def test_clean_images_of_every_kind_have_no_region(capsys) -> None:
+    grey = weave(200, 240)
+    cv2.imwrite("grey.png", grey)
+    cv2.imwrite("colour.bmp", np.stack([grey] * 3, axis=2))
+    cv2.imwrite("deep.tiff", grey.astype(np.uint16) * 257)
+    cv2.imwrite("lossy.jpg", grey)
+    assert inspect("grey.png", "colour.bmp", "deep.tiff", "lossy.jpg") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        "grey.png",
+        "colour.bmp",
+        "deep.tiff",
+        "lossy.jpg",
+    ]
+    assert all("0 regions" in line for line in lines)
+    scores = [np.load(f"out/{stem}.map.npy") for stem in ("grey", "colour", "deep")]
+    np.testing.assert_allclose(scores[1], scores[0], atol=1e-4)
+    np.testing.assert_allclose(scores[2], scores[0], atol=1e-4)
+
+
+def test_a_narrow_strip_gets_smaller_windows_and_is_told_so(capsys) -> None:
+    cv2.imwrite("strip.png", weave(400, 55))
+    assert inspect("strip.png", "--json") == 0
+    printed = capsys.readouterr()
+    assert "strip.png: windows of 7 features instead of 9" in printed.err
+    (report,) = json.loads(printed.out)["images"]
+    assert (report["patch_size"], report["patch_size_configured"]) == (7, 9)
+    assert np.load("out/strip.map.npy").shape == (400, 55)
+
+
+def test_bad_images_are_named_and_the_others_still_done(tmp_path, capsys) -> None:
+    good = weave(120, 120)
+    cv2.imwrite("good.png", good)
+    cv2.imwrite("tiny.png", good[:10, :10])
+    cv2.imwrite("one_line.png", good[:1])
+    content = (tmp_path / "good.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(content[: len(content) // 2])
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "text.png").write_text("no image")
+    cv2.imwrite("float.tiff", np.full((90, 90), np.nan, np.float32))
+    bad = ["tiny.png", "one_line.png", "cut.png", "empty.png", "text.png", "float.tiff", "gone.png"]
+    assert inspect(*bad, "good.png", "--json") == 2
+    printed = capsys.readouterr()
+    document = json.loads(printed.out)
+    assert [report["image"] for report in document["images"]] == ["good.png"]
+    assert len(document["errors"]) == len(bad)
+    for name, fault in zip(bad, document["errors"], strict=True):
+        assert fault.startswith(name)
+        assert fault in printed.err
+    assert "Traceback" not in printed.err
+    assert {p.name.split(".")[0] for p in (tmp_path / "out").iterdir()} == {"good"}
+
+
+def test_images_of_one_stem_are_refused_before_anything_is_written(tmp_path, capsys) -> None:
+    assert inspect("a/x.png", "b/x.tif") == 2
+    assert "images must differ in their stem, got a/x.png and b/x.tif" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_results_that_cannot_be_written_are_the_environment(tmp_path, capsys) -> None:
+    cv2.imwrite("good.png", weave(120, 120))
+    (tmp_path / "out").write_text("a file")
+    assert inspect("good.png") == 2
+    assert "out: --out must be a folder that can be written" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_the_environment(capsys) -> None:
+    """In a process of its own: the limit on file sizes cannot be raised again."""
+    cv2.imwrite("good.png", weave(200, 200))
+    code = (
+        "import resource, signal, sys; from streamer.cli import run_command\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        f"sys.exit(run_command(['inspect', 'good.png', '--out', 'out', *{OPTIONS!r}]))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        env=os.environ,
+        check=False,
+    )
+    assert ran.returncode == 3
+    assert "out: folder must take the results" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_saved_profile_judges_by_other_web(capsys) -> None:
+    settings = ["--set", "source.columns=256", "--metres", "0.3"]
+    assert run_command(["calibrate", "--out", "web.safetensors", *settings, *OPTIONS]) == 0
+    capsys.readouterr()
+    cv2.imwrite("flat.png", np.full((200, 200), 255, np.uint8))
+    assert inspect("flat.png", "--json") == 0
+    (alone,) = json.loads(capsys.readouterr().out)["images"]
+    assert alone["regions"] == []
+    assert inspect("flat.png", "--json", "--profile", "web.safetensors") == 0
+    (compared,) = json.loads(capsys.readouterr().out)["images"]
+    assert compared["peak"] > 1
+    assert compared["profile_digest"] != alone["profile_digest"]
+    cv2.imwrite("strip.png", weave(200, 55))
+    assert inspect("strip.png", "--profile", "web.safetensors") == 2
+    assert "must hold the profile's windows of 72 pixels, got (200, 55)" in capsys.readouterr().err
+    other = ["--set", "scoring.levels=8"]
+    assert inspect("flat.png", "--profile", "web.safetensors", *other) == 2
+    assert "profile must be for levels = 8" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"), [(None, "must be readable"), (b"junk", "must be a file of")]
+)
+def test_profiles_that_cannot_be_used_are_refused(tmp_path, capsys, content, fault) -> None:
+    path = tmp_path / "p.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+    assert inspect("any.png", "--profile", path) == 2
+    printed = capsys.readouterr().err
+    assert f"{path}: profile {fault}" in printed
+
+
+def test_settings_that_name_nothing_are_refused(capsys) -> None:
+    assert inspect("any.png", "--set", "backbone.name=nothing") == 2
+    assert "nothing" in capsys.readouterr().err

@@ -1,0 +1,203 @@
+"""The probes behind `linescan doctor`, each with what it needs and without."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections import namedtuple
+from typing import TYPE_CHECKING
+
+import pytest
+
+import kernels
+from streamer import config
+from streamer.backbones import installed
+from streamer.backbones.catalogue import entries
+from streamer.cli import readiness
+from streamer.cli.readiness import (
+    State,
+    list_catalogue,
+    list_kernels,
+    list_providers,
+    probe_backbone,
+    probe_disk,
+    probe_local_sockets,
+    probe_ports,
+    probe_source,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_GIB = 1 << 30
+
+
+def _ports(publish: str, snapshot: str = "ipc:///unused") -> list[readiness.Finding]:
+    alarms = config.Alarms(publish=publish, snapshot=snapshot)
+    return list(probe_ports(config.Config(alarms=alarms)))
+
+
+def test_backbone_that_runs_says_on_what() -> None:
+    finding = probe_backbone(config.Backbone(engine="torch", threads=1))
+    assert (finding.state, finding.subject) == (State.OK, "efficientnet_lite0")
+    assert finding.found == "torch:cpu, 240 channels"
+
+
+def test_backbone_without_its_engine_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(installed, "has_onnxruntime", lambda: False)
+    finding = probe_backbone(config.Backbone())
+    assert finding.state is State.FAIL
+    assert "pip install" in finding.advice
+
+
+def test_backbone_from_a_missing_file_is_named(tmp_path: Path) -> None:
+    settings = config.Backbone(onnx_file=tmp_path / "own.onnx", onnx_stride=8, onnx_radius=3)
+    finding = probe_backbone(settings)
+    assert (finding.state, finding.subject) == (State.FAIL, "own")
+    assert "onnx_file must be a readable file" in finding.advice
+
+
+def test_providers_and_devices_are_listed() -> None:
+    onnxruntime, torch = list_providers()
+    assert "CPUExecutionProvider" in onnxruntime.found
+    assert torch.state is State.OK
+
+
+def test_missing_onnxruntime_is_a_note_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "has_onnxruntime", lambda: False)
+    onnxruntime, _ = list_providers()
+    assert (onnxruntime.state, onnxruntime.found) == (State.NOTE, "not installed")
+
+
+def test_catalogue_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    findings = {finding.subject: finding for finding in list_catalogue()}
+    assert set(findings) == {entry.name for entry in entries()}
+    assert findings["efficientnet_lite0"].state is State.OK
+    assert findings["resnet18"].state is State.NOTE
+    assert str(tmp_path) in findings["resnet18"].advice
+
+
+@pytest.mark.parametrize(("loaded", "state"), [(True, State.OK), (False, State.NOTE)])
+def test_kernels_are_listed_by_device(
+    monkeypatch: pytest.MonkeyPatch, loaded: bool, state: State
+) -> None:
+    monkeypatch.setattr(kernels, "backends", lambda: {"fca_score": {"cpu": "avx512", "cuda": "x"}})
+    report = kernels.LoadReport(loaded, "/lib/native.so" if loaded else None, "because")
+    monkeypatch.setattr(kernels, "load_native", lambda: report)
+    score, native = list_kernels()
+    assert (score.subject, score.found) == ("fca_score", "cpu: avx512, cuda: x")
+    assert native.state is state
+    assert native.found == ("/lib/native.so" if loaded else "not built")
+
+
+def test_every_public_kernel_is_listed() -> None:
+    assert {finding.subject for finding in list_kernels()} > set(kernels.backends())
+
+
+def test_simulator_is_always_there() -> None:
+    assert probe_source(config.SimulatorSource()).state is State.OK
+
+
+def test_recording_must_be_there(tmp_path: Path) -> None:
+    assert probe_source(config.ReplaySource(path=tmp_path)).state is State.OK
+    finding = probe_source(config.ReplaySource(path=tmp_path / "gone"))
+    assert finding.state is State.FAIL
+    assert finding.advice.startswith("source.path must exist, got ")
+
+
+def test_folder_takes_sockets_and_is_left_as_it_was(tmp_path: Path) -> None:
+    assert probe_local_sockets(tmp_path).state is State.OK
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_folder_takes_no_socket(tmp_path: Path) -> None:
+    finding = probe_local_sockets(tmp_path / "gone")
+    assert finding.state is State.FAIL
+    assert finding.advice.startswith("set TMPDIR to a short path")
+
+
+def test_path_too_long_for_a_socket_is_found(tmp_path: Path) -> None:
+    """Unix limits the path of a socket to about 100 bytes."""
+    deep = tmp_path / ("x" * 100)
+    deep.mkdir()
+    assert probe_local_sockets(deep).state is State.FAIL
+    assert list(deep.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("free", "state"),
+    [(100 * _GIB, State.OK), (1 * _GIB, State.NOTE), (10 << 20, State.FAIL), (0, State.FAIL)],
+)
+def test_disk_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, state: State
+) -> None:
+    usage = namedtuple("usage", "total used free")(200 * _GIB, 0, free)  # noqa: PYI024
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    assert probe_disk(tmp_path / "rolls").state is state
+
+
+def test_folder_that_does_not_exist_is_judged_by_its_parent(tmp_path: Path) -> None:
+    assert probe_disk(tmp_path / "a" / "b").state in (State.OK, State.NOTE)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_that_is_a_file_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "rolls").touch()
+    finding = probe_disk(tmp_path / "rolls")
+    assert finding.state is State.FAIL
+    assert "roll.folder must be a folder that can be written" in finding.advice
+
+
+def test_folder_without_permission_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert probe_disk(tmp_path).state is State.FAIL
+
+
+def test_free_port() -> None:
+    (finding,) = _ports("tcp://127.0.0.1:0")
+    assert finding.state is State.OK
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "*"])
+def test_taken_port(host: str) -> None:
+    address = "" if host == "*" else host
+    with socket.create_server((address, 0)) as taken:
+        (finding,) = _ports(f"tcp://{host}:{taken.getsockname()[1]}")
+    assert finding.state is State.FAIL
+    assert "is taken" in finding.found
+
+
+def test_port_closed_a_moment_ago_is_free() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):
+            server.accept()[0].close()
+    (finding,) = _ports(f"tcp://127.0.0.1:{port}")
+    assert finding.state is State.OK
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "found"),
+    [
+        ("tcp://127.0.0.1:99999", "is no address"),
+        ("tcp://127.0.0.1:http", "is no address"),
+        ("tcp://192.0.2.1:5571", "cannot be bound"),
+    ],
+)
+def test_other_addresses_are_refused(endpoint: str, found: str) -> None:
+    (finding,) = _ports(endpoint)
+    assert finding.state is State.FAIL
+    assert found in finding.found
+    assert endpoint in finding.advice
+
+
+def test_both_alarm_endpoints_are_probed_and_local_sockets_are_not() -> None:
+    findings = _ports("tcp://127.0.0.1:0", "tcp://127.0.0.1:0")
+    assert [finding.subject for finding in findings] == ["alarms.publish", "alarms.snapshot"]
+    assert _ports("ipc:///unused") == []

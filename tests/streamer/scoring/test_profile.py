@@ -1,0 +1,174 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from streamer.calibration import Calibration
+from streamer.config import Config
+from streamer.scoring.features import Edges, embed_web, fixed_scale
+from streamer.scoring.lesson import Lesson
+from streamer.scoring.profile import (
+    TextureProfile,
+    complete_profile,
+    holds_window,
+    learn_profile,
+    learn_reference,
+    require_fit,
+)
+
+
+@pytest.fixture
+def quantised(backbone, lesson, web) -> torch.Tensor:
+    features = embed_web(backbone, web(160, 256), Edges())
+    return lesson.method.quantise(features, fixed_scale(backbone.spec))
+
+
+@pytest.fixture
+def profile(backbone, lesson, quantised) -> TextureProfile:
+    return learn_profile([quantised], fixed_scale(backbone.spec), lesson)
+
+
+def test_reference_is_that_of_the_windows_of_all_maps(lesson, quantised) -> None:
+    """Two maps of whole windows are one map of twice as many, but no window crosses them."""
+    whole = quantised[:, :18, :27]
+    halves = [whole[:, :9], whole[:, 9:18]]
+    expected = lesson.method.reference(whole)
+    torch.testing.assert_close(learn_reference(halves, lesson.method), expected)
+    ragged = [whole[:, :14], whole[:, 9:18]]  # the rows 9..13 of the first fill no window
+    torch.testing.assert_close(learn_reference(ragged, lesson.method), expected)
+
+
+def test_maps_without_a_window_are_left_out_or_refused(lesson, quantised) -> None:
+    small = quantised[:, :8]
+    assert not holds_window(small, lesson.method)
+    expected = learn_reference([quantised], lesson.method)
+    torch.testing.assert_close(learn_reference([small, quantised], lesson.method), expected)
+    with pytest.raises(ValueError, match=r"hold a window of 9 x 9 features, got \[\(4, 8, 32\)\]"):
+        learn_reference([small], lesson.method)
+
+
+def test_profile_is_calibrated_on_its_own_scores(profile, lesson, quantised) -> None:
+    scores = lesson.method.score(quantised, profile.reference)
+    calibration = profile.calibration
+    assert scores.min() < calibration.background < np.quantile(scores, 0.9)
+    assert calibration.alarm_level > scores.max()
+    assert calibration.blocks > 0
+
+
+def test_alarm_level_by_hand_overrules(backbone, lesson, quantised) -> None:
+    by_hand = replace(lesson, alarm_level=0.5)
+    profile = learn_profile([quantised], fixed_scale(backbone.spec), by_hand)
+    assert (profile.calibration.alarm_level, profile.calibration.blocks) == (0.5, 0)
+
+
+def test_masked_scores_do_not_calibrate(backbone, lesson, quantised) -> None:
+    scale, reference = fixed_scale(backbone.spec), learn_reference([quantised], lesson.method)
+    scores = lesson.method.score(quantised, reference)
+    hidden = scores.copy()
+    hidden[:, :10] = np.nan
+    wild = np.where(np.isnan(hidden), np.nan, scores)
+    learnt = complete_profile(scale, reference, [wild], lesson).calibration
+    assert learnt.blocks < complete_profile(scale, reference, [scores], lesson).calibration.blocks
+
+
+def test_bytes_come_back_as_the_same_profile(profile) -> None:
+    again = TextureProfile.from_bytes(profile.to_bytes())
+    assert again.digest == profile.digest
+    assert again.calibration == profile.calibration
+    assert dict(again.parameters) == dict(profile.parameters)
+    torch.testing.assert_close(again.reference, profile.reference)
+    torch.testing.assert_close(again.scale.factor, profile.scale.factor)
+    assert again.to_bytes() == profile.to_bytes()
+
+
+def test_exact_profiles_keep_float_references(backbone, geometry, web) -> None:
+    lesson = Lesson.of(
+        Config.model_validate({"scoring": {"method": "fca", "patch_size": 5}}),
+        geometry,
+        backbone.spec,
+    )
+    scale = fixed_scale(backbone.spec)
+    levels = lesson.method.quantise(embed_web(backbone, web(64, 80), Edges()), scale)
+    profile = learn_profile([levels], scale, lesson)
+    assert profile.reference.dtype == torch.float32
+    again = TextureProfile.from_bytes(profile.to_bytes())
+    torch.testing.assert_close(again.reference, profile.reference, rtol=0, atol=0)
+
+
+def test_digest_changes_with_everything_in_the_profile(profile) -> None:
+    reference = profile.reference.clone()
+    reference[0, 0] ^= 1
+    others = [
+        replace(profile, reference=reference),
+        replace(profile, scale=replace(profile.scale, offset=profile.scale.offset + 1)),
+        replace(profile, calibration=Calibration(0.0, 1.0, 3, 1.0)),
+        replace(profile, parameters={**profile.parameters, "levels": 8}),
+        replace(profile, backbone="other"),
+        replace(profile, method="fca"),
+    ]
+    assert len({other.digest for other in (profile, *others)}) == len(others) + 1
+
+
+def test_file_comes_back_and_leaves_nothing_beside_it(profile, tmp_path) -> None:
+    path = tmp_path / "linen.safetensors"
+    profile.save(path)
+    assert TextureProfile.load(path).digest == profile.digest
+    assert [entry.name for entry in tmp_path.iterdir()] == ["linen.safetensors"]
+    # Other programs can read it.
+    assert safetensors.torch.load_file(path)["reference"].shape == (4, 81)
+
+
+def test_files_that_are_no_profile_are_refused_by_name(tmp_path, profile) -> None:
+    path = tmp_path / "x.safetensors"
+    foreign = safetensors.torch.save({"reference": torch.zeros(4, 81)})
+    for content in (b"", b"12345", b"\xff" * 64, b"\x89PNG" * 100, foreign):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"x\.safetensors: profile must be a file of"):
+            TextureProfile.load(path)
+    path.write_bytes(profile.to_bytes()[:-100])
+    with pytest.raises(ValueError, match="profile must be complete"):
+        TextureProfile.load(path)
+    with pytest.raises(FileNotFoundError):
+        TextureProfile.load(tmp_path / "none.safetensors")
+
+
+def rewritten(profile: TextureProfile, **changes: object) -> bytes:
+    content = profile.to_bytes()
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    description = json.loads(header["__metadata__"]["profile"]) | changes
+    tensors = safetensors.torch.load(content)
+    return safetensors.torch.save(tensors, {"profile": json.dumps(description)})
+
+
+def test_other_format_and_damaged_content_are_refused(profile) -> None:
+    with pytest.raises(ValueError, match="profile must have format 1, got 2"):
+        TextureProfile.from_bytes(rewritten(profile, format=2))
+    with pytest.raises(ValueError, match=f"profile must have the digest {profile.digest}"):
+        TextureProfile.from_bytes(rewritten(profile, backbone="other"))
+    with pytest.raises(ValueError, match="profile must be complete"):
+        TextureProfile.from_bytes(rewritten(profile, calibration={"background": 0.0}))
+    damaged = bytearray(profile.to_bytes())
+    damaged[-1] ^= 1
+    with pytest.raises(ValueError, match="profile must have the digest"):
+        TextureProfile.from_bytes(bytes(damaged))
+
+
+def test_profile_of_uneven_channels_is_refused(profile) -> None:
+    with pytest.raises(ValueError, match=r"one number of channels, got \(4, 4, 3\)"):
+        replace(profile, reference=profile.reference[:3])
+
+
+def test_profile_fits_only_its_backbone_method_and_parameters(profile, lesson, geometry) -> None:
+    require_fit(profile, lesson.method, lesson.spec)
+    other = replace(lesson.spec, name="lite", digest="0123456789abcdef")
+    with pytest.raises(ValueError, match="learnt with backbone lite 0123456789ab .* got 'blocks"):
+        require_fit(profile, lesson.method, other)
+    exact = Lesson.of(Config.model_validate({"scoring": {"method": "fca"}}), geometry, lesson.spec)
+    with pytest.raises(ValueError, match="for method fca .*linescan calibrate.* got 'fca_fast'"):
+        require_fit(profile, exact.method, lesson.spec)
+    fewer = Lesson.of(Config.model_validate({"scoring": {"levels": 8}}), geometry, lesson.spec)
+    with pytest.raises(ValueError, match="for levels = 8 .* got {'levels': 16}"):
+        require_fit(profile, fewer.method, lesson.spec)
