@@ -96,7 +96,7 @@ class Tiles(Section):
     lines: int = Field(default=512, ge=8, le=65536)
     columns: int = Field(default=1024, ge=8, le=65536)
     overload: Literal["block", "drop_oldest", "skip_lanes"] = "block"
-    capacity: int = Field(default=16, ge=2, le=4096)
+    capacity: int = Field(default=8, ge=2, le=4096)
     max_attempts: int = Field(default=2, ge=1, le=10)
     worker_timeout_ms: int = Field(default=3000, ge=100)
     verdict_timeout_ms: int = Field(default=60000, ge=500)
@@ -136,7 +136,7 @@ class Scoring(Section):
     sigma_s: Level | None = 1.0
     sigma_blur: Level = 1.0
     ties: Literal["first", "mid", "mean"] = "mid"
-    threads: int = Field(default=2, ge=1, le=256)
+    threads: int = Field(default=1, ge=1, le=256)
 
     @property
     def halo_features(self) -> int:

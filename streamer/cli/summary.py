@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def print_summary(result: RunResult, config: Config) -> None:
     """What was inspected, found and missed, how fast, and where the roll folder is."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)  # a path or fault may look like markup
     if not result.manifest:
         console.print(f"no manifest was written; logs are in {result.roll_folder / 'logs'}")
         return

@@ -226,17 +226,15 @@ class LineRun:
         if not manifest or "sink" in failed:
             return 1 if failed or not self._stopping() else 0
         lost = manifest.get("totals", {}).get("coverage", {}).get("not_inspected_percent", 100.0)
-        if lost > self._config.limits.not_inspected_percent and not self._is_stopped_empty(lost):
+        if self._stopping() and lost == 100.0:  # stopped before the first line
+            return 1 if failed else 0
+        if lost > self._config.limits.not_inspected_percent:
             return 5
         outcome = manifest.get("outcome")
         if outcome == "complete":
             return 0
         # A source that broke off ends a roll early without any stage having failed.
         return 1 if failed or outcome != STOPPED_ON_REQUEST else 0
-
-    def _is_stopped_empty(self, lost: float) -> bool:
-        """Whether the user stopped the run before the first line."""
-        return self._stopping() and lost == 100.0
 
 
 def _watch(config: Config) -> Watch:

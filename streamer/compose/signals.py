@@ -17,6 +17,7 @@ class StopRequest:
 
     parent: int | None = None
     requested: bool = False
+    _interrupts: int = 0
 
     def install(self) -> StopRequest:
         """Take over both signals in this process."""
@@ -31,6 +32,7 @@ class StopRequest:
         return self.requested
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        if self.requested and number == signal.SIGINT:
+        self._interrupts += number == signal.SIGINT
+        if self._interrupts > 1:
             raise KeyboardInterrupt
         self.requested = True

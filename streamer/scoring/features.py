@@ -45,9 +45,9 @@ class Edges:
 def embed_web(backbone: Backbone, pixels: PixelArray, edges: Edges) -> torch.Tensor:
     """Features (C, H, W) of a piece of web, mirrored a little beyond the web's own edges.
 
-    A backbone pads with zeros, which no web looks like: without the mirror the outermost features
-    of a plain fabric score twice as high as its texture, and double the alarm level. Two cells
-    of mirror take that away entirely. What lies there depends on the web alone, not on the cut.
+    A backbone pads with zeros, which no web looks like: without the mirror the edges of a plain
+    fabric scored twice as high as its texture and nearly doubled the alarm level; with it they
+    score like the rest. What is mirrored depends on the web alone, not on how it is cut.
 
     Raises:
         RuntimeError: the engine returned NaN or infinity; it must never look like a low score.

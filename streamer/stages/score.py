@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 NS_PER_S = 1_000_000_000
+DRAIN_MS = 1000
 PREFETCH_TILES = 2  # one to work on, one on its way
 
 
@@ -41,6 +42,7 @@ class ScoreStage:
     tile_timeout_ms: int
     _tiles: deque[Tile | ProfileState] = field(default_factory=deque)
     _asked_ns: int = 0
+    _received_ns: int = 0
     _tiles_done: int = 0
     _seconds: float = 0.0
 
@@ -49,7 +51,7 @@ class ScoreStage:
         self.pulse.backend = self.scorer.description
         self.pulse.enter(StageState.READY)
         self._ask(PREFETCH_TILES)
-        while not self.stopping():
+        while not self._may_stop():
             self._receive()
             if not self._tiles:
                 self.links.wait(50)
@@ -58,8 +60,14 @@ class ScoreStage:
             self._work(self._tiles.popleft())
         self.pulse.enter(StageState.STOPPED)
 
+    def _may_stop(self) -> bool:
+        """Whether to end: asked to, and no tile has come for a while; capture may still drain."""
+        idle_ms = (self.pulse.now_ns() - self._received_ns) / 1_000_000
+        return self.stopping() and not self._tiles and idle_ms > DRAIN_MS
+
     def _receive(self) -> None:
         while (message := self.links.tiles.receive()) is not None:
+            self._received_ns = self.pulse.now_ns()
             if isinstance(message, Tile | ProfileState):
                 self._tiles.append(message)
             else:
@@ -67,7 +75,7 @@ class ScoreStage:
 
     def _work(self, item: Tile | ProfileState) -> None:
         if isinstance(item, ProfileState):
-            self.scorer.adopt(item)
+            self._adopt(item)
             return
         self.pulse.state = StageState.RUNNING
         self.pulse.announce_busy(self.tile_timeout_ms)
@@ -82,6 +90,13 @@ class ScoreStage:
             self._deliver(verdict)
         self._ask(1)
         self.pulse.beat_now()
+
+    def _adopt(self, state: ProfileState) -> None:
+        try:
+            self.scorer.adopt(state)
+        except ValueError as error:
+            # The lane then learns its profile anew from the tiles that come next.
+            _LOG.error("profile of lane %d cannot be used: %s", state.lane, error)
 
     def _count(self, tile: Tile, elapsed_ns: int) -> None:
         self._tiles_done += 1

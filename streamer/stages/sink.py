@@ -116,7 +116,8 @@ class SinkStage:
         silent_ms = (self.pulse.now_ns() - self._progress_ns) / NS_PER_MS
         if self._end is not None:
             return silent_ms > self.plan.verdict_timeout_ms + self.plan.orphan_timeout_ms
-        return self.stopping() and silent_ms > self.plan.orphan_timeout_ms
+        patience_ms = self.plan.orphan_timeout_ms if self._hello is not None else 0
+        return self.stopping() and silent_ms > patience_ms
 
     def _hear(self) -> None:
         while (delivery := self.links.ledger.receive()) is not None:
@@ -276,7 +277,9 @@ class SinkStage:
 
     def _summary(self) -> RollSummary:
         origin, end, verdicts = self.plan.origin, self._end, self.verdicts
-        if end is None:
+        if self._hello is None:
+            outcome = "stopped before the first line"
+        elif end is None:
             outcome = "capture did not end the roll"
         elif not self._is_complete():
             outcome = f"{end.rows - verdicts.stitch.next_sequence} rows never reached the ledger"

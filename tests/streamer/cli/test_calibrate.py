@@ -40,7 +40,7 @@ def calibrate(*arguments: object) -> int:
 def config(**sections: object) -> Config:
     return Config.model_validate(
         {
-            "source": {"columns": 256},
+            "source": {"kind": "simulator", "columns": 256},
             "backbone": {"engine": "torch", "threads": 1},
             "scoring": {"threads": 1},
             "tiles": {"lines": 128},
@@ -76,7 +76,9 @@ def test_metres_default_to_the_bootstrap(capsys) -> None:
 
 def test_the_same_web_gives_the_same_profile_however_fast_and_blocked(tmp_path) -> None:
     digests = {
-        learn_from_source(config(source={"columns": 256, **source}), 0.2, tmp_path / "p").digest
+        learn_from_source(
+            config(source={"kind": "simulator", "columns": 256, **source}), 0.2, tmp_path / "p"
+        ).digest
         for source in ({}, {"block_lines": 37}, {"pace": "line_rate"})
     }
     assert len(digests) == 1
@@ -94,21 +96,15 @@ def test_a_source_that_ends_early_teaches_what_it_has(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [
-        (["--metres", 0.01], "maps must hold a window of 9 x 9 features, got []"),
+        (["--metres", "0.01", *OPTIONS], "maps must hold a window of 9 x 9 features, got []"),
         (["--set", "source.kind=replay", "--set", "source.path=gone"], "gone"),
-        (["--set", "backbone.name=nothing"], "nothing"),
-        (["--metres", -1], "--metres"),
-        (["--set", "calibration.alarm_level=1e-6"], "alarm_level must be > background"),
+        (["--set", "backbone.name=nothing", *OPTIONS], "nothing"),
+        (["--metres", "-1"], "--metres"),
+        (["--set", "calibration.alarm_level=1e-6", *OPTIONS], "alarm_level must be > background"),
     ],
 )
 def test_what_cannot_be_learnt_is_refused(tmp_path, capsys, arguments, fault) -> None:
-    replay = "source.kind=replay" in arguments
-    options = [o for o in arguments] if not replay else arguments
-    code = (
-        run_command(["calibrate", "--out", "web.safetensors", *map(str, options)])
-        if replay
-        else calibrate(*options)
-    )
+    code = run_command(["calibrate", "--out", "web.safetensors", *arguments])
     printed = capsys.readouterr()
     assert code == 2
     assert fault in printed.err

@@ -37,7 +37,7 @@ def test_a_box_is_drawn_around_its_region_with_its_peak() -> None:
     heat = np.zeros((300, 300), np.float32)
     box = Box(Interval(100, 150), Interval(120, 200), 1.74)
     drawn = draw_overlay(plain(300, 300), heat, [box])
-    assert (drawn[98, 122:198] > 200).all()
+    assert (drawn[98, 165:198] > 200).all()
     assert (drawn[102:148, 202] > 200).all()
     inside = drawn[105:145, 125:195]
     assert (inside == int(120 * 0.85)).all()
@@ -50,7 +50,7 @@ def test_a_box_is_drawn_around_its_region_with_its_peak() -> None:
 def test_boxes_at_the_edges_stay_labelled(box) -> None:
     region = Box(Interval(*box[:2]), Interval(*box[2:]), 12.3)
     drawn = draw_overlay(plain(300, 300), np.zeros((300, 300), np.float32), [region])
-    assert (drawn == 255).all(axis=2).sum() > 20
+    assert (drawn > 200).all(axis=2).sum() > 40
 
 
 def test_small_pictures_are_enlarged_by_a_whole_factor() -> None:

@@ -1,0 +1,177 @@
+"""Alarms: numbered without holes, each with a beginning and an end."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamer.message import (
+    AlarmKind,
+    Defect,
+    DefectState,
+    Gap,
+    GapReason,
+    Heartbeat,
+    RegionMm,
+    Severity,
+    StageState,
+)
+from streamer.stages.announcer import AlarmOrigin, Announcer
+from streamer.web import WebGeometry
+
+MS = 1_000_000
+GEOMETRY = WebGeometry(100, 0.5, 0.25, 60.0, counts_per_line=2.0)
+
+
+@pytest.fixture
+def announcer():
+    return Announcer(AlarmOrigin("roll", "cam0", "digest", GEOMETRY), "model")
+
+
+def defect(state=DefectState.NEW, peak=3.0, first=40):
+    region = RegionMm(first * 0.25, (first + 8) * 0.25, 5.0, 9.0)
+    return Defect(7, state, region, peak, 1.2, 12.4, first, first + 8, 99)
+
+
+def gap(first, lines=16, reason=GapReason.TIMEOUT, lane=1):
+    return Gap("roll", "cam0", lane, first // 16, 1, first, lines, reason, "no verdict")
+
+
+def beat(state=StageState.RUNNING, process="score-0", sent_ns=0, busy_ms=0):
+    busy_until_ns = sent_ns + busy_ms * MS
+    return Heartbeat("score", process, state, sent_ns, busy_until_ns, 512, 0)
+
+
+def test_a_defect_becomes_an_alarm_with_place_and_origin(announcer):
+    alarm = announcer.on_defect(defect(), 5)
+    assert alarm.id == "roll/cam0/defect-7"
+    assert (alarm.sequence, alarm.kind, alarm.state) == (1, AlarmKind.DEFECT, DefectState.NEW)
+    assert (alarm.severity, alarm.peak, alarm.text) == (Severity.HIGH, 3.0, "unknown, 12 mm2")
+    assert (alarm.encoder_first, alarm.encoder_end) == (80, 96)
+    assert alarm.region == defect().region
+    assert (alarm.raised_ns, alarm.captured_ns) == (5, 99)
+    assert (alarm.config_digest, alarm.model_digest) == ("digest", "model")
+
+
+def test_all_news_of_a_defect_have_its_id(announcer):
+    news = [announcer.on_defect(defect(state), 0) for state in DefectState]
+    assert [alarm.state for alarm in news] == list(DefectState)
+    assert {alarm.id for alarm in news} == {"roll/cam0/defect-7"}
+    assert [alarm.sequence for alarm in news] == [1, 2, 3]
+
+
+def test_a_gap_is_announced_grows_and_ends_with_inspected_web_after_it(announcer):
+    new = announcer.on_gap(gap(32), 1)
+    grown = announcer.on_gap(gap(48), 2)
+    assert announcer.on_inspected(32, 3) is None
+    assert announcer.on_inspected(64, 3) is None  # its own lines, not yet web after it
+    end = announcer.on_inspected(80, 3)
+    assert [a.state for a in (new, grown, end)] == list(DefectState)
+    assert {a.id for a in (new, grown, end)} == {"roll/cam0/not-inspected-1"}
+    assert (grown.region.down_first, grown.region.down_end) == (8.0, 16.0)
+    assert (new.region.cross_first, new.region.cross_end) == (0.0, 50.0)
+    assert (new.kind, new.severity) == (AlarmKind.NOT_INSPECTED, Severity.HIGH)
+    assert new.text == "timeout: lane 1 no verdict"
+    assert announcer.on_inspected(96, 4) is None
+
+
+def test_the_next_gap_is_another_alarm(announcer):
+    announcer.on_gap(gap(32), 1)
+    announcer.on_inspected(64, 2)
+    again = announcer.on_gap(gap(160), 3)
+    assert (again.id, again.state) == ("roll/cam0/not-inspected-2", DefectState.NEW)
+    assert again.region.down_first == 40.0
+
+
+def test_a_silent_stage_is_a_system_alarm_that_ends_with_its_next_beat(announcer):
+    announcer.on_beat(beat(), 0)
+    assert announcer.check_beats(3000, 3000 * MS) == ()
+    (alarm,) = announcer.check_beats(3000, 3001 * MS)
+    assert (alarm.kind, alarm.signal, alarm.severity) == (
+        AlarmKind.SYSTEM,
+        "failure",
+        Severity.HIGH,
+    )
+    assert alarm.text == "score stage silent for 3001 ms"
+    assert alarm.id == "roll/cam0/silent-score-0"
+    assert announcer.check_beats(3000, 9000 * MS) == ()
+    end = announcer.on_beat(beat(), 9001 * MS)
+    assert (end.id, end.state, end.sequence) == (alarm.id, DefectState.END, 2)
+    assert announcer.on_beat(beat(), 9002 * MS) is None
+
+
+@pytest.mark.parametrize("state", [StageState.STARTING, StageState.STOPPED])
+def test_a_stage_that_starts_or_has_ended_may_be_silent(announcer, state):
+    announcer.on_beat(beat(state), 0)
+    assert announcer.check_beats(3000, 60_000 * MS) == ()
+
+
+def test_an_announced_call_may_last_as_long_as_it_said(announcer):
+    announcer.on_beat(beat(busy_ms=30_000), 0)
+    assert announcer.check_beats(3000, 33_000 * MS) == ()
+    assert len(announcer.check_beats(3000, 33_001 * MS)) == 1
+
+
+@pytest.mark.parametrize("skew_ms", [-3_600_000, 3_600_000])
+def test_the_clock_of_another_host_does_not_matter(announcer, skew_ms):
+    now_ms = 10_000_000
+    announcer.on_beat(beat(sent_ns=(now_ms + skew_ms) * MS, busy_ms=5000), now_ms * MS)
+    assert announcer.check_beats(3000, (now_ms + 8000) * MS) == ()
+    assert len(announcer.check_beats(3000, (now_ms + 8001) * MS)) == 1
+
+
+def test_every_stage_has_an_alarm_of_its_own(announcer):
+    announcer.on_beat(beat(process="score-0"), 0)
+    announcer.on_beat(beat(process="score-1"), 0)
+    alarms = announcer.check_beats(3000, 5000 * MS)
+    assert [alarm.id[-7:] for alarm in alarms] == ["score-0", "score-1"]
+
+
+def test_at_the_end_of_the_roll_everything_active_ends_once(announcer):
+    announcer.on_gap(gap(32), 1)
+    announcer.on_beat(beat(), 0)
+    announcer.check_beats(3000, 5000 * MS)
+    ended = announcer.end_all(6000 * MS)
+    assert {alarm.state for alarm in ended} == {DefectState.END}
+    assert [alarm.kind for alarm in ended] == [AlarmKind.NOT_INSPECTED, AlarmKind.SYSTEM]
+    assert announcer.end_all(7000 * MS) == ()
+
+
+_EVENTS = st.lists(
+    st.one_of(
+        st.tuples(st.just("gap"), st.integers(0, 20)),
+        st.tuples(st.just("inspected"), st.integers(0, 400)),
+        st.tuples(st.just("beat"), st.integers(0, 2)),
+        st.tuples(st.just("check"), st.just(0)),
+        st.tuples(st.just("defect"), st.just(0)),
+    ),
+    max_size=40,
+)
+
+
+@given(_EVENTS)
+def test_no_number_is_missing_and_every_alarm_ends(events):
+    announcer = Announcer(AlarmOrigin("roll", "cam0", "digest", GEOMETRY))
+    alarms, now_ns = [], 0
+    for event, number in events:
+        now_ns += 1500 * MS
+        match event:
+            case "gap":
+                alarms.append(announcer.on_gap(gap(number * 16), now_ns))
+            case "inspected":
+                alarms.append(announcer.on_inspected(number, now_ns))
+            case "beat":
+                alarms.append(announcer.on_beat(beat(process=f"score-{number}"), now_ns))
+            case "check":
+                alarms += announcer.check_beats(3000, now_ns)
+            case _:
+                alarms += [announcer.on_defect(defect(s), now_ns) for s in DefectState]
+    alarms += announcer.end_all(now_ns)
+    alarms = [alarm for alarm in alarms if alarm is not None]
+    assert [alarm.sequence for alarm in alarms] == list(range(1, len(alarms) + 1))
+    active = set()
+    for alarm in alarms:
+        assert (alarm.state is DefectState.NEW) == (alarm.id not in active)
+        active.add(alarm.id)
+        if alarm.state is DefectState.END:
+            active.remove(alarm.id)
+    assert active == set()

@@ -1,0 +1,496 @@
+"""The sink over memory links: exact coverage, every alarm's life, restarts, losses and the end."""
+
+import itertools
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from streamer.decision import DecisionSettings
+from streamer.message import (
+    Ack,
+    AlarmKind,
+    DefectState,
+    EndOfRoll,
+    Gap,
+    GapReason,
+    Heartbeat,
+    Hello,
+    Interval,
+    LedgerRow,
+    Resume,
+    ScoreMap,
+    StageState,
+    TileAddress,
+)
+from streamer.stages.announcer import AlarmOrigin
+from streamer.stages.pulse import Pulse
+from streamer.stages.sink import SinkLinks, SinkPlan, SinkStage
+from streamer.transport.memory import MemoryLink, MemorySwitchboard
+from streamer.web import WebGeometry
+
+GEOMETRY = WebGeometry(32, 1.0, 1.0, 60.0)
+LANES = (Interval(0, 16), Interval(16, 32))
+HELLO = Hello("r", "cam0", "first", LANES, 32, "a web")
+
+
+def row(sequence, lines=16, masked=(), roll="r"):
+    first = sequence * 16
+    return LedgerRow(roll, "cam0", sequence, first, lines, sequence == 0, LANES, masked, 1)
+
+
+def score_map(sequence, lane, value=0.0, lines=16, stride=8, **fields):
+    shape = (-(-lines // stride), 16 // stride)
+    place = (lane, sequence, sequence * 16, lines, LANES[lane].first, 16, stride)
+    scores = np.full(shape, value, np.float32)
+    made = ScoreMap("r", "cam0", *place, scores, 0.0, 1.0, "p", "m", 1, 2, "w")
+    return replace(made, **fields)
+
+
+def tiles(*sequences, value=0.0):
+    return [score_map(n, lane, value) for n in sequences for lane in range(2)]
+
+
+def gap(sequence, lane, reason=GapReason.OVERLOAD):
+    return Gap("r", "cam0", lane, sequence, 1, sequence * 16, 16, reason, "why")
+
+
+def end(rows, complete=True, reason="", truth=b""):
+    return EndOfRoll("r", "cam0", rows * 16, rows, complete, reason, truth)
+
+
+def beat(state=StageState.RUNNING, stage="score", **fields):
+    made = Heartbeat(stage, f"{stage}-0", state, 0, 0, 0, 0, "fake:cpu" if stage == "score" else "")
+    return replace(made, **fields)
+
+
+@dataclass
+class FakeRecord:
+    """Keeps what it is given; see ports.RollRecord."""
+
+    strips: list = field(default_factory=list)
+    evidence: list = field(default_factory=list)
+    defects: list = field(default_factory=list)
+    alarms: list = field(default_factory=list)
+    summaries: list = field(default_factory=list)
+    beat_at_finish: object = None
+    on_finish: object = None
+
+    def add_strip(self, strip):
+        self.strips.append(strip)
+
+    def add_evidence(self, score_map):
+        self.evidence.append(score_map)
+
+    def add_defect(self, defect):
+        self.defects.append(defect)
+
+    def add_alarm(self, alarm):
+        self.alarms.append(alarm)
+
+    def finish(self, summary):
+        self.summaries.append(summary)
+        if self.on_finish:
+            self.on_finish()
+
+    def close(self):
+        pass
+
+
+@dataclass
+class FakeOutput:
+    """An alarm output; raises `fault` if it has one."""
+
+    fault: Exception | None = None
+    published: list = field(default_factory=list)
+    polls: int = 0
+
+    def publish(self, alarm):
+        if self.fault:
+            raise self.fault
+        self.published.append(alarm)
+
+    def poll(self):
+        self.polls += 1
+        if self.fault:
+            raise self.fault
+
+    def close(self):
+        pass
+
+
+class Roll:
+    """A sink stage, and `script` of what it hears: one item per wait; a number waits so many ms."""
+
+    def __init__(self, clock, script, faults=()):
+        self.clock, self.script = clock, list(script)
+        self.ledger, self.results, self.parent = MemorySwitchboard(), MemoryLink(), MemoryLink()
+        self.capture = self.ledger.connect("capture-cam0")
+        self.record = FakeRecord()
+        self.outputs = tuple(FakeOutput(fault) for fault in (*faults, None))
+        self.stopped = False
+        plan = SinkPlan(
+            AlarmOrigin("r", "cam0", "digest", GEOMETRY),
+            DecisionSettings(GEOMETRY),
+            stride=8,
+            stall_ms=3000,
+            verdict_timeout_ms=10_000,
+            orphan_timeout_ms=3000,
+        )
+        pulse = Pulse("sink", "sink", (self.parent,), 200, clock)
+        links = SinkLinks(self.ledger, self.results, clock.wait)
+        self.stage = SinkStage(plan, links, pulse, self.record, self.outputs, lambda: self.stopped)
+        self.answers = []
+        clock.actors.append(self.step)
+
+    def step(self):
+        self.hear()
+        if not self.script:
+            return
+        item = self.script.pop(0)
+        for part in item if isinstance(item, list) else [item]:
+            self.deliver(part)
+
+    def deliver(self, item):
+        if callable(item):
+            item(self)
+        elif isinstance(item, int):
+            self.clock.advance_ms(item)
+        elif isinstance(item, ScoreMap) or getattr(item, "stage", "") == "score":
+            self.results.inbox.append(item)
+        else:
+            self.capture.send(item)
+
+    def hear(self):
+        while (answer := self.capture.receive()) is not None:
+            self.answers.append(answer)
+
+    def run(self):
+        summary = self.stage.run()
+        self.hear()
+        assert summary.coverage.is_exact
+        assert self.record.summaries == [summary]
+        assert [a.sequence for a in self.record.alarms] == [
+            n + 1 for n in range(len(self.record.alarms))
+        ]
+        return summary
+
+    @property
+    def acked(self):
+        return [a for answer in self.answers if isinstance(answer, Ack) for a in answer.addresses]
+
+    @property
+    def resumes(self):
+        return [answer for answer in self.answers if isinstance(answer, Resume)]
+
+    def alarms(self, kind):
+        return [(a.id.split("/")[-1], a.state.value) for a in self.record.alarms if a.kind is kind]
+
+
+@pytest.fixture
+def play(clock):
+    def start(*script, faults=()):
+        return Roll(clock, script, faults)
+
+    return start
+
+
+def stop(roll):
+    roll.stopped = True
+
+
+def test_a_whole_roll_is_stitched_acknowledged_and_summed_up(play):
+    roll = play(HELLO, [row(0), row(1)], *tiles(0, 1), end(2, truth=b"{}"))
+    summary = roll.run()
+    assert summary.outcome == "complete"
+    assert (summary.roll, summary.camera, summary.source) == ("r", "cam0", "a web")
+    assert (summary.last_line, summary.columns, summary.truth) == (32, 32, b"{}")
+    assert (summary.coverage.inspected, summary.coverage.not_inspected) == (1024, {})
+    assert summary.workers == ("w",)
+    assert summary.model_digests == ("m",)
+    assert summary.profile_digests == {"0": "p", "1": "p"}
+    assert [strip.first_line for strip in roll.record.strips] == [0, 16]
+    assert roll.resumes == [Resume(0, 0)]
+    assert roll.acked == [m.address for m in tiles(0, 1)]
+    assert roll.record.alarms == []
+
+
+def test_the_end_may_come_before_the_last_verdicts(play):
+    roll = play(HELLO, [row(0), end(1)], 500, *tiles(0))
+    assert roll.run().outcome == "complete"
+
+
+def test_an_empty_roll_is_complete(play):
+    summary = play(HELLO, end(0)).run()
+    assert (summary.outcome, summary.last_line) == ("complete", 0)
+
+
+def test_why_capture_ended_early_is_the_outcome(play):
+    roll = play(HELLO, row(0), *tiles(0), end(1, complete=False, reason="OSError: cable pulled"))
+    assert roll.run().outcome == "OSError: cable pulled"
+
+
+def test_a_repeated_map_is_acknowledged_again_and_counts_once(play):
+    roll = play(HELLO, row(0), score_map(0, 0), score_map(0, 0, 9.0), *tiles(0), end(1))
+    summary = roll.run()
+    assert summary.coverage.inspected == 512
+    assert roll.acked.count(TileAddress("cam0", 0, 0)) == 3
+    assert np.nanmax(roll.record.strips[0].scores) == 0.0
+
+
+def test_acknowledgements_wait_for_a_capture_that_is_away(play):
+    def leave(roll):
+        roll.capture.close()
+
+    def come_back(roll):
+        roll.ledger.connect("capture-cam0")
+
+    script = (HELLO, [row(0), row(1)], leave, score_map(0, 0), 100, come_back, *tiles(0, 1), end(2))
+    roll = play(*script)
+    roll.run()
+    assert set(roll.acked) == {m.address for m in tiles(0, 1)}
+
+
+def test_a_gap_is_an_alarm_that_ends_with_the_web_after_it(play):
+    roll = play(HELLO, [row(0), row(1), row(2)], gap(1, 0), gap(1, 1), *tiles(0, 2), end(3))
+    summary = roll.run()
+    assert summary.coverage.not_inspected == {GapReason.OVERLOAD: 512}
+    assert roll.alarms(AlarmKind.NOT_INSPECTED) == [
+        ("not-inspected-1", "new"),
+        ("not-inspected-1", "update"),
+        ("not-inspected-1", "end"),
+    ]
+    assert np.isnan(roll.record.strips[1].scores).all()
+
+
+def test_a_gap_at_the_end_of_the_roll_ends_with_it(play):
+    roll = play(HELLO, row(0), *tiles(0), row(1), gap(1, 0), gap(1, 1), end(2))
+    roll.run()
+    assert roll.alarms(AlarmKind.NOT_INSPECTED)[-1] == ("not-inspected-1", "end")
+
+
+def test_a_gap_that_comes_twice_raises_one_alarm(play):
+    roll = play(HELLO, row(0), gap(0, 0), gap(0, 0), score_map(0, 1), end(1))
+    roll.run()
+    assert [state for _, state in roll.alarms(AlarmKind.NOT_INSPECTED)] == ["new", "end"]
+
+
+def test_a_defect_is_announced_and_ends_at_the_end_of_the_roll(play):
+    roll = play(HELLO, [row(0), row(1)], *tiles(0, 1, value=2.0), end(2))
+    summary = roll.run()
+    assert summary.defects == 1
+    assert [d.state for d in roll.record.defects][0] is DefectState.NEW
+    assert [d.state for d in roll.record.defects][-1] is DefectState.END
+    assert roll.record.defects[-1].area_mm2 == 1024
+    assert roll.alarms(AlarmKind.DEFECT)[0] == ("defect-1", "new")
+    assert roll.alarms(AlarmKind.DEFECT)[-1] == ("defect-1", "end")
+    assert roll.record.alarms[0].model_digest == "m"
+    assert roll.outputs[0].published == roll.record.alarms
+
+
+def test_evidence_is_kept_once(play):
+    pixels = np.zeros((16, 16), np.uint8)
+    shown = score_map(0, 0, 2.0, evidence=pixels)
+    roll = play(HELLO, row(0), shown, shown, score_map(0, 1), end(1))
+    roll.run()
+    assert [m.address for m in roll.record.evidence] == [shown.address]
+
+
+def test_a_capture_that_was_restarted_hears_where_the_ledger_ends(play):
+    again = replace(HELLO, incarnation="second")
+    roll = play(HELLO, [row(0), row(1)], *tiles(0), again, row(2), *tiles(2), end(3))
+    summary = roll.run()
+    assert roll.resumes == [Resume(0, 0), Resume(32, 2)]
+    assert summary.outcome == "complete"
+    assert summary.coverage.not_inspected == {GapReason.CAMERA_LOSS: 512}
+    assert {a.text for a in roll.record.alarms if a.state is DefectState.NEW} == {
+        "camera_loss: lane 0 capture was restarted"
+    }
+
+
+def test_the_same_capture_may_greet_twice_and_loses_nothing(play):
+    roll = play(HELLO, row(0), HELLO, *tiles(0), end(1))
+    assert roll.run().coverage.not_inspected == {}
+    assert roll.resumes == [Resume(0, 0), Resume(16, 1)]
+
+
+def test_a_late_map_of_the_capture_before_is_acknowledged_and_changes_nothing(play):
+    again = replace(HELLO, incarnation="second")
+    roll = play(HELLO, row(0), again, score_map(0, 0), row(1), *tiles(1), end(2))
+    summary = roll.run()
+    assert summary.coverage.not_inspected == {GapReason.CAMERA_LOSS: 512}
+    assert TileAddress("cam0", 0, 0) in roll.acked
+
+
+def test_a_map_that_does_not_fit_its_row_is_no_verdict(play):
+    roll = play(HELLO, score_map(0, 0, 9.0, lines=64), row(0), *tiles(0), end(1))
+    summary = roll.run()
+    assert summary.coverage.inspected == 512
+    assert np.nanmax(roll.record.strips[0].scores) == 0.0
+
+
+def test_a_map_that_does_not_fit_a_known_row_is_not_acknowledged(play):
+    roll = play(HELLO, row(0), score_map(0, 0, lines=64), 100, lambda r: r.hear(), end(1))
+    roll.script += [lambda r: r.answers.append("now"), *tiles(0)]
+    roll.run()
+    assert not any(isinstance(answer, Ack) for answer in roll.answers[: roll.answers.index("now")])
+
+
+def test_a_map_on_another_grid_is_dropped(play, caplog):
+    roll = play(HELLO, row(0), score_map(0, 0, stride=4), *tiles(0), end(1))
+    assert roll.run().coverage.inspected == 512
+    assert "dropped ScoreMap from a worker" in caplog.text
+
+
+def test_messages_of_another_roll_are_dropped(play):
+    other = [row(7, roll="x"), replace(gap(0, 0), roll="x"), replace(end(9), roll="x")]
+    other.append(replace(score_map(0, 0, 5.0), roll="x"))
+    roll = play(HELLO, row(0), other, *tiles(0), end(1))
+    summary = roll.run()
+    assert (summary.last_line, summary.coverage.captured) == (16, 512)
+
+
+def test_without_any_verdict_for_too_long_the_open_tiles_are_timeouts(play):
+    roll = play(HELLO, [row(0), row(1)], *tiles(0), 10_001, 100, end(2))
+    summary = roll.run()
+    assert summary.outcome == "complete"
+    assert summary.coverage.not_inspected == {GapReason.TIMEOUT: 512}
+    assert "no verdict in 10000 ms" in roll.record.alarms[0].text
+
+
+def test_a_ledger_row_that_never_came_ends_the_roll_with_that_outcome(play, clock):
+    roll = play(HELLO, row(0), *tiles(0), row(2), *tiles(2), end(3))
+    started_ns = clock()
+    summary = roll.run()
+    assert summary.outcome == "2 rows never reached the ledger"
+    assert 13 < (clock() - started_ns) / 1e9 < 15
+
+
+def test_a_stop_without_an_end_gives_up_when_nothing_comes(play, clock):
+    roll = play(HELLO, [row(0), row(1)], *tiles(0), stop)
+    started_ns = clock()
+    summary = roll.run()
+    assert summary.outcome == "capture did not end the roll"
+    assert summary.coverage.not_inspected == {GapReason.CAMERA_LOSS: 512}
+    assert [strip.first_line for strip in roll.record.strips] == [0, 16]
+    assert 3 < (clock() - started_ns) / 1e9 < 4
+
+
+def test_a_stop_while_verdicts_still_come_waits_for_the_end(play):
+    steps = [[row(n), 2000, *tiles(n)] for n in range(4)]
+    roll = play(HELLO, stop, *steps, 2000, end(4))
+    assert roll.run().outcome == "complete"
+
+
+def test_a_sink_that_was_never_greeted_ends_when_it_is_stopped(play):
+    summary = play(100, stop).run()
+    assert (summary.outcome, summary.source) == ("capture did not end the roll", "")
+    assert summary.coverage.captured == 0
+
+
+def test_a_silent_stage_is_an_alarm_and_its_return_the_end_of_it(play):
+    roll = play(HELLO, row(0), beat(), 3100, 100, beat(), *tiles(0), end(1))
+    roll.run()
+    assert roll.alarms(AlarmKind.SYSTEM) == [("silent-score-0", "new"), ("silent-score-0", "end")]
+
+
+def test_a_silent_capture_is_an_alarm_too(play):
+    roll = play(HELLO, row(0), beat(stage="capture"), 3100, 100, *tiles(0), end(1))
+    roll.run()
+    assert roll.alarms(AlarmKind.SYSTEM)[0] == ("silent-capture-0", "new")
+    assert roll.alarms(AlarmKind.SYSTEM)[-1][1] == "end"
+
+
+def test_the_engine_is_what_the_workers_say(play):
+    roll = play(HELLO, beat(), beat(stage="capture"), row(0), *tiles(0), end(1))
+    assert roll.run().engine == "fake:cpu"
+
+
+def test_an_alarm_output_that_fails_neither_ends_the_roll_nor_silences_the_others(play, caplog):
+    roll = play(HELLO, row(0), gap(0, 0), gap(0, 1), end(1), faults=(OSError("no route"),))
+    summary = roll.run()
+    broken, healthy = roll.outputs
+    assert summary.outcome == "complete"
+    assert healthy.published == roll.record.alarms
+    assert broken.published == []
+    assert healthy.polls > 0
+    assert "alarm output failed (1 times): no route" in caplog.text
+    assert caplog.text.count("alarm output failed") == 1
+    assert roll.parent.outbox[-1].figures["alarm_faults"] > 3
+
+
+def test_a_roll_folder_that_cannot_be_written_ends_the_sink(play):
+    roll = play(HELLO, row(0), *tiles(0), end(1))
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    roll.record.add_strip = full
+    with pytest.raises(OSError, match="No space left"):
+        roll.run()
+
+
+def test_the_long_call_at_the_end_is_announced(play):
+    roll = play(HELLO, end(0))
+    seen = []
+    roll.record.on_finish = lambda: seen.append(roll.parent.outbox[-1])
+    roll.run()
+    assert seen[0].busy_until_ns - seen[0].sent_ns == 30_000_000_000
+    assert roll.parent.outbox[-1].state is StageState.STOPPED
+
+
+def test_beats_show_how_far_it_is(play):
+    roll = play(HELLO, [row(0), row(1)], *tiles(0, value=2.0), 500, 500, end(2), *tiles(1))
+    roll.run()
+    states = [beat.state for beat in roll.parent.outbox]
+    assert states[0] is StageState.READY
+    assert StageState.RUNNING in states
+    waiting = [b for b in roll.parent.outbox if b.last_line == 16][0]
+    assert waiting.queue_depth == 2
+    assert waiting.figures["inspected_px"] == 512
+    assert waiting.figures["open_defects"] == 1
+    assert waiting.figures["lag_ms"] >= 0
+
+
+def test_what_makes_no_sense_is_dropped(play, caplog):
+    roll = play(HELLO, Resume(1, 1), lambda r: r.results.inbox.append(HELLO), end(0))
+    roll.run()
+    assert "dropped Resume from capture" in caplog.text
+    assert "dropped Hello from a worker" in caplog.text
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.data(), st.integers(1, 5), st.sampled_from([(), (Interval(0, 16),), (Interval(28, 32),)]))
+def test_any_interleaving_accounts_for_every_pixel(clock, data, rows, masked):
+    """Maps, gaps and repeats in any order around the ledger; capture restarted at any moment."""
+    verdicts = []
+    for n, lane in itertools.product(range(rows), range(2)):
+        fate = data.draw(st.sampled_from(["map", "gap", "both", "twice", "none"]))
+        verdicts += [score_map(n, lane, 2.0)] * {"map": 1, "both": 1, "twice": 2}.get(fate, 0)
+        verdicts += [gap(n, lane)] * (fate in ("gap", "both"))
+    ledger = [row(n, masked=masked) for n in range(rows)]
+    restart = replace(HELLO, incarnation="second")
+    events = data.draw(st.permutations([*verdicts, restart, 4000]))
+    script = [HELLO]
+    for n in range(rows):
+        script.append(ledger[n])
+        script += [events.pop() for _ in range(data.draw(st.integers(0, len(events))))]
+    roll = Roll(type(clock)(), [*script, end(rows), *events])
+    coverage = roll.run().coverage
+    assert coverage.captured == rows * 16 * 32
+    covered = {status: 0 for status in ("masked", "inspected", "not inspected")}
+    for strip in roll.record.strips:
+        for part in strip.coverage:
+            known = part.status if part.status in covered else "not inspected"
+            covered[known] += part.columns.size * strip.line_count
+    assert covered == {
+        "masked": coverage.masked,
+        "inspected": coverage.inspected,
+        "not inspected": coverage.not_inspected_total,
+    }
+    ends = {d.id for d in roll.record.defects if d.state is DefectState.END}
+    assert ends == {d.id for d in roll.record.defects}
