@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from streamer.web import WebGeometry
 
 EIGHT_NEIGHBOURS = np.ones((3, 3), np.int8)
+FLOODED_SHARE = 0.2  # of a piece inside alarms: its labels are hit by chance then
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +128,16 @@ def read_grey(path: Path) -> NDArray[np.uint8]:
 
 @dataclass(frozen=True, slots=True)
 class PieceMatch:
-    """What a roll found on one piece."""
+    """What a roll found on one piece; `alarm_share` is the share of its area inside alarms."""
 
     piece: LabelledPiece
     match: TruthMatch
+    alarm_share: float = 0.0
+
+    @property
+    def is_flooded(self) -> bool:
+        """Whether the alarms cover so much that a label is hit by chance."""
+        return self.alarm_share > FLOODED_SHARE
 
 
 def match_pieces(
@@ -149,7 +156,9 @@ def match_pieces(
         inside = [d for d in defects if first_line <= d.first_line < first_line + piece.lines]
         truths = [_on_web(label, first_line, geometry) for label in piece.labels]
         found = match_truth(truths, {d.id: _region(d) for d in inside}, tolerance_mm)
-        matches.append(PieceMatch(piece, found))
+        piece_mm2 = piece.lines * geometry.line_mm * piece.columns * geometry.pixel_mm
+        alarm_share = sum(d.area_mm2 for d in inside) / piece_mm2
+        matches.append(PieceMatch(piece, found, alarm_share))
         first_line += piece.lines
     return tuple(matches)
 
@@ -169,7 +178,8 @@ def _region(defect: LoggedDefect) -> RegionMm:
 class Figures:
     """Counts over the pieces of a web; what is outside the labels counts as a false alarm.
 
-    `kinds` is (hit, labelled) by kind of defect.
+    `regions_placed` are the regions hit on pieces that are not flooded with alarms, `kinds` is
+    (hit, labelled) by kind of defect.
     """
 
     pieces: int
@@ -177,6 +187,8 @@ class Figures:
     columns: int
     regions: int
     regions_hit: int
+    regions_placed: int
+    flooded_pieces: int
     defective_pieces: int
     defective_pieces_hit: int
     alarms: int
@@ -202,6 +214,8 @@ def count_figures(matches: Sequence[PieceMatch]) -> Figures:
         columns=max(m.piece.columns for m in matches),
         regions=sum(len(m.truths) for m in every),
         regions_hit=sum(len(m.found) for m in every),
+        regions_placed=sum(len(m.match.found) for m in matches if not m.is_flooded),
+        flooded_pieces=sum(m.is_flooded for m in matches),
         defective_pieces=len(defective),
         defective_pieces_hit=sum(bool(m.found) for m in defective),
         alarms=sum(_alarm_count(m) for m in every),

@@ -482,7 +482,7 @@ def test_any_interleaving_accounts_for_every_pixel(clock, data, rows, masked):
     roll = Roll(type(clock)(), [*script, end(rows), *events])
     coverage = roll.run().coverage
     assert coverage.captured == rows * 16 * 32
-    covered = {status: 0 for status in ("masked", "inspected", "not inspected")}
+    covered = dict.fromkeys(("masked", "inspected", "not inspected"), 0)
     for strip in roll.record.strips:
         for part in strip.coverage:
             known = part.status if part.status in covered else "not inspected"
