@@ -107,9 +107,10 @@ class ScoreStage:
         self.pulse.figures["busy_s"] = round(self._seconds, 3)
 
     def _deliver(self, verdict: Verdict) -> None:
-        """Results wait for room in the sink's queue; only a stop lets go of them."""
+        """Results wait for room in the sink's queue; a stop lets go of them after a while."""
+        finished_ns = self.pulse.now_ns()
         while not self.links.results.send(verdict.score_map):
-            if self.stopping():
+            if self.stopping() and self.pulse.now_ns() - finished_ns > DRAIN_MS * 1_000_000:
                 return
             self._receive()  # what waits there would end every wait at once
             self.links.wait(5)

@@ -163,6 +163,8 @@ class SinkStage:
         if self._hello is not None and self._hello.incarnation != hello.incarnation:
             detail = "capture was restarted"
             self._give_up_tiles(GapReason.CAMERA_LOSS, detail)
+        if self._hello is None:
+            self._started_ns = self.pulse.now_ns()
         self._hello, self._capture = hello, peer
         self._progress(news=True)
         resume = Resume(self.verdicts.last_line, self.verdicts.next_sequence)

@@ -31,12 +31,12 @@ class _Socket:
         self.rejected = 0
 
     def receive_frames(self) -> list[memoryview] | None:
-        """Frames of the next message as views, or None when none waits."""
+        """Frames of the next message as read-only views, or None when none waits."""
         try:
             frames = self.raw.recv_multipart(zmq.DONTWAIT, copy=False)
         except zmq.Again:
             return None
-        return [frame.buffer for frame in frames]
+        return [frame.buffer.toreadonly() for frame in frames]
 
     def send_frames(self, frames: Sequence[bytes | memoryview]) -> bool:
         """Queue frames without copying arrays; False when the queue is full or the peer gone."""
