@@ -10,13 +10,20 @@ from typing import Any
 import typer
 
 from streamer.backbones.faults import ParityError, ProviderError
+from streamer.cli.exit_codes import (
+    ENVIRONMENT,
+    INTERNAL,
+    INTERRUPTED,
+    OK,
+    PARITY,
+    USAGE,
+)
 from streamer.cli.options import EnvironmentFault, UsageFault
 from streamer.cli.scratch import scratch_folder
 from streamer.config import ConfigError
 
 # Typer brings click under its own name or not, depending on its version: take the base from it.
 _COMMAND_LINE_FAULT: type[Any] = typer.BadParameter.__mro__[2]
-OK, INTERNAL, USAGE, ENVIRONMENT, PARITY, INSPECTION_LOSS, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 
 # Command -> (module, function); a module is imported only when its command is called or listed.
 COMMANDS = {

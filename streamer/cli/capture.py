@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from streamer.cli.exit_codes import INTERNAL
 from streamer.cli.options import ConfigOption, SetOption, read_config
 from streamer.cli.stage_options import ParentOption, ProcessOption, run_stage
 
@@ -11,8 +12,11 @@ def capture(
     settings: SetOption = None,
     process: ProcessOption = "capture",
     parent: ParentOption = None,
-) -> None:
+) -> int:
     """Run the capture stage alone: source in, tiles and ledger out."""
     from streamer.compose.children import run_capture
+    from streamer.stages.capture import STOPPED_ON_REQUEST
 
-    run_stage(run_capture, read_config(config, settings), process, parent)
+    fault = run_stage(run_capture, read_config(config, settings), process, parent)
+    failed = fault not in ("", STOPPED_ON_REQUEST)
+    return INTERNAL if failed and parent is None else 0  # a parent judges by the manifest

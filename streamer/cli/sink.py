@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from streamer.cli.exit_codes import INSPECTION_LOSS
 from streamer.cli.options import ConfigOption, SetOption, read_config
 from streamer.cli.stage_options import ParentOption, ProcessOption, run_stage
 
@@ -11,8 +12,11 @@ def sink(
     settings: SetOption = None,
     process: ProcessOption = "sink",
     parent: ParentOption = None,
-) -> None:
+) -> int:
     """Run the sink alone: verdicts in, alarms and the roll folder out."""
     from streamer.compose.children import run_sink
 
-    run_stage(run_sink, read_config(config, settings), process, parent)
+    loaded = read_config(config, settings)
+    summary = run_stage(run_sink, loaded, process, parent)
+    lost = summary.coverage.not_inspected_percent > loaded.limits.not_inspected_percent
+    return INSPECTION_LOSS if lost and parent is None else 0  # a parent judges by the manifest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from streamer.compose.children import Setting
     from streamer.config import Config
 
+Result = TypeVar("Result")
 ProcessOption = Annotated[str, typer.Option("--process", help="Name in heartbeats and logs.")]
 ParentOption = Annotated[
     int | None,
@@ -23,9 +24,9 @@ ParentOption = Annotated[
 
 
 def run_stage(
-    run: Callable[[Setting], object], config: Config, process: str, parent: int | None
-) -> None:
-    """Run one stage in this process, with its log on stderr.
+    run: Callable[[Setting], Result], config: Config, process: str, parent: int | None
+) -> Result:
+    """Run one stage in this process, with its log on stderr; returns what it returns.
 
     Raises:
         UsageFault: an endpoint that the stage needs is not configured.
@@ -40,6 +41,9 @@ def run_stage(
     if missing:
         msg = f"transport.{missing[0]} must be set when a stage is started alone, got ''"
         raise UsageFault(msg)
+    if config.roll.name is None:
+        msg = "roll.name must be set when a stage is started alone, got null"
+        raise UsageFault(msg)
     formatter = logging.Formatter(f"%(asctime)sZ {process} %(levelname)s %(message)s")
     formatter.converter = time.gmtime
     handler = logging.StreamHandler()
@@ -47,6 +51,6 @@ def run_stage(
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     stop = StopRequest(parent).install()
     try:
-        run(Setting(config, process, stop))
+        return run(Setting(config, process, stop))
     finally:
         remove_orphaned(parent)

@@ -185,25 +185,60 @@ def test_results_wait_for_room_in_the_sinks_queue(bench):
 
 def test_while_the_sink_is_full_the_worker_waits_and_takes_in_what_comes(bench):
     bench.scorer.during = lambda _: setattr(bench.results, "capacity", 0)
-    bench.give(tile(0), tile(1))
+    bench.give(tile(0))
+    bench.clock.actors.append(lambda: bench.give(tile(1)) if bench.clock.waits == 5 else None)
+    bench.clock.actors.append(
+        lambda: setattr(bench.results, "capacity", 1000) if bench.clock.waits == 15 else None
+    )
     bench.run()
-    assert bench.clock.waits == 20
+    assert bench.clock.waits >= 15
     assert not bench.capture.outbox  # a message left there would end every wait at once
-    assert bench.delivered(ScoreMap) == []
+    assert [m.sequence for m in bench.delivered(ScoreMap)] == [0, 1]
 
 
-def test_a_stop_lets_go_of_a_result_that_nobody_takes(bench):
+def test_a_stop_lets_go_of_a_result_that_nobody_takes_for_a_while(bench):
     bench.results.capacity = 0
     bench.give(tile(0))
+    started_ns = bench.clock()
     bench.run()
     assert bench.stage.pulse.state is StageState.STOPPED
+    assert 1.0 < (bench.clock() - started_ns) / 1e9 < 4
 
 
-def test_a_stop_finishes_the_present_tile_and_takes_no_other(bench):
-    bench.scorer.during = lambda _: setattr(bench, "stopped", True)
-    bench.give(tile(0), tile(1))
+def test_a_stop_finds_room_for_a_result_in_a_queue_that_was_full_for_a_moment(bench):
+    def during(_):
+        bench.stopped, bench.results.capacity = True, 0
+
+    def free():
+        bench.results.capacity = 1000
+
+    bench.scorer.during = during
+    bench.clock.actors.append(free)
+    bench.give(tile(0))
     bench.run()
-    assert bench.scorer.done == [("score", 0)]
+    assert [m.sequence for m in bench.delivered(ScoreMap)] == [0]
+
+
+def test_a_stop_waits_for_tiles_while_capture_drains(bench):
+    bench.scorer.during = lambda _: setattr(bench, "stopped", True)
+    late = iter([lambda: bench.give(tile(2))])
+    bench.clock.actors.append(lambda: next(late, lambda: None)())
+    bench.give(tile(0), tile(1))
+    started_ns = bench.clock()
+    bench.run()
+    assert bench.scorer.done == [("score", 0), ("score", 1), ("score", 2)]
+    assert (bench.clock() - started_ns) / 1e9 < 2
+
+
+def test_a_profile_that_cannot_be_used_does_not_end_the_worker(bench, caplog):
+    def refuse(_):
+        raise ValueError("profile must be of this backbone")
+
+    bench.scorer.adopt = refuse
+    bench.give(ProfileState("r", "c", 3, 1, "digest", b"profile"), tile(1))
+    bench.run()
+    assert bench.scorer.done == [("score", 1)]
+    assert "profile of lane 3 cannot be used: profile must be" in caplog.text
 
 
 def test_a_new_profile_goes_to_capture_after_its_result(bench):

@@ -386,7 +386,7 @@ def test_a_stop_while_verdicts_still_come_waits_for_the_end(play):
 
 def test_a_sink_that_was_never_greeted_ends_when_it_is_stopped(play):
     summary = play(100, stop).run()
-    assert (summary.outcome, summary.source) == ("capture did not end the roll", "")
+    assert (summary.outcome, summary.source) == ("stopped before the first line", "")
     assert summary.coverage.captured == 0
 
 
