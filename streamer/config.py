@@ -371,7 +371,7 @@ def _apply_setting(document: _Document, setting: str) -> None:
     try:
         section[path[-1]] = yaml.safe_load(value)
     except (yaml.YAMLError, ValueError):
-        msg = f"--set: {keys}: value must be YAML, got {value!r}"
+        msg = f"--set: {keys}: value must be YAML, got {value!r}; quote text like '*' inside it"
         raise ConfigError(msg) from None
     for replaced in [key for key in document.lines if key[: len(path)] == path]:
         del document.lines[replaced]

@@ -63,7 +63,7 @@ class Display:
         if self.live:
             self.live.update(self._render(progress, reading), refresh=True)
         elif not self.console.quiet:
-            self.console.print(plain_line(progress.phase, reading), highlight=False)
+            self.console.print(plain_line(progress.phase, reading), highlight=False, soft_wrap=True)
 
     def read(self, progress: Progress, now_s: float) -> Reading:
         """Figures from the latest beats; the rate is over the last ten seconds."""
@@ -89,21 +89,32 @@ class Display:
         )
 
     def _render(self, progress: Progress, reading: Reading) -> Group:
-        table = Table.grid(padding=(0, 3))
-        table.add_row(
-            f"[bold]{reading.metres:8.2f} m[/]",
-            f"{reading.megapixels_per_s:6.2f} Mpix/s",
-            f"lag {reading.lag_ms:6.0f} ms = {reading.lag_mm:5.0f} mm",
-            f"queue {reading.queue_depth}",
-            f"open alarms {reading.open_defects}",
-            f"defects {reading.defects}",
-            f"not inspected {reading.not_inspected_percent:.2f} %",
-        )
-        stages = Text("  ".join(_stage(child.command.name, child) for child in progress.children))
-        stages.stylize("dim")
-        head = Text(f"{progress.phase}: roll {self.config.roll.name}", style="bold cyan")
-        bar = ProgressBar(total=self.length_m, completed=min(reading.metres, self.length_m))
-        return Group(head, bar, table, stages) if self.length_m else Group(head, table, stages)
+        stages = "  ".join(_stage(child.command.name, child) for child in progress.children)
+        lines = [
+            Text(f"{progress.phase}: roll {self.config.roll.name}", style="bold cyan"),
+            Text(_progress_text(reading)),
+            Text(_alarm_text(reading)),
+            Text(stages, style="dim"),
+        ]
+        if self.length_m:
+            bar = Table.grid(expand=True)  # a bar alone would not end its line
+            bar.add_row(ProgressBar(self.length_m, min(reading.metres, self.length_m)))
+            return Group(lines[0], bar, *lines[1:])
+        return Group(*lines)
+
+
+def _progress_text(reading: Reading) -> str:
+    return (
+        f"{reading.metres:.2f} m, {reading.megapixels_per_s:.2f} Mpix/s, "
+        f"lag {reading.lag_ms:.0f} ms = {reading.lag_mm:.0f} mm, queue {reading.queue_depth}"
+    )
+
+
+def _alarm_text(reading: Reading) -> str:
+    return (
+        f"open alarms {reading.open_defects}, defects {reading.defects}, "
+        f"not inspected {reading.not_inspected_percent:.2f} %"
+    )
 
 
 def _stage(name: str, child: object) -> str:
@@ -115,12 +126,7 @@ def _stage(name: str, child: object) -> str:
 
 def plain_line(phase: str, reading: Reading) -> str:
     """One line for logs and pipes."""
-    return (
-        f"{phase}: {reading.metres:.2f} m, {reading.megapixels_per_s:.2f} Mpix/s, "
-        f"lag {reading.lag_ms:.0f} ms = {reading.lag_mm:.0f} mm, queue {reading.queue_depth}, "
-        f"open alarms {reading.open_defects}, defects {reading.defects}, "
-        f"not inspected {reading.not_inspected_percent:.2f} %"
-    )
+    return f"{phase}: {_progress_text(reading)}, {_alarm_text(reading)}"
 
 
 @contextmanager

@@ -38,7 +38,9 @@ def run_configured(config: Config, *, as_json: bool) -> int:
         raise UsageFault(str(error)) from None
     stop = StopRequest().install()
     with open_display(effective, quiet=as_json) as display:
-        logging.basicConfig(level=logging.WARNING, handlers=[display.log_handler])
+        logging.basicConfig(
+            level=logging.WARNING, format="%(message)s", handlers=[display.log_handler]
+        )
         result = LineRun(effective, display.show, stop).run()
     if as_json:
         print(json.dumps(_as_json(result)))

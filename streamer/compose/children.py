@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,9 +53,10 @@ def open_configured_source(config: Config, first_line: int = 0) -> LineSource:
 
 def run_capture(setting: Setting) -> str:
     """Run the capture stage; returns what ended the roll too early, or ""."""
-    config, hub = setting.config, ZmqHub()
+    config = setting.config
     with _as_configured():
         source = open_configured_source(config)
+    hub = ZmqHub()
     unused = [source]  # a source that the stage has taken is the stage's to close
 
     def take_source(first_line: int) -> LineSource:
@@ -173,15 +174,21 @@ def run_sink(setting: Setting) -> RollSummary:
     from streamer.outputs import open_alarm_outputs
     from streamer.outputs.roll_folder import RollFolder
 
-    config, hub = setting.config, ZmqHub()
+    config = setting.config
     geometry = web_geometry(config, web_columns(config))
     stride = tile_grid(config, geometry.columns).stride
     name = roll_name(config)
-    alarms = open_alarm_outputs(config.alarms)
-    record = RollFolder(config.roll.folder / name, config, geometry, stride)
-    try:
+    with ExitStack() as opened:
+        hub = ZmqHub()
+        opened.callback(hub.close)
         ledger = hub.bind_switchboard(config.transport.ledger)
         links = SinkLinks(ledger, hub.bind_inlet(config.transport.results), hub.wait)
+        alarms = open_alarm_outputs(config.alarms)
+        for output in alarms:
+            opened.callback(output.close)
+        # Last, so that a taken endpoint leaves no roll behind that never began.
+        record = RollFolder(config.roll.folder / name, config, geometry, stride)
+        opened.callback(record.close)
         origin = AlarmOrigin(name, config.source.camera, config.digest, geometry)
         plan = SinkPlan(
             origin,
@@ -193,11 +200,6 @@ def run_sink(setting: Setting) -> RollSummary:
         )
         pulse = _pulse(setting, hub, "sink")
         return SinkStage(plan, links, pulse, record, alarms, setting.stopping).run()
-    finally:
-        record.close()
-        for output in alarms:
-            output.close()
-        hub.close()
 
 
 def _decision_settings(config: Config, geometry: WebGeometry) -> DecisionSettings:

@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer import config
@@ -246,6 +246,7 @@ def test_the_effective_configuration_reads_back(write):
     assert load_config(write(Config().to_yaml())) == Config()
 
 
+@settings(max_examples=40)
 @given(
     st.fixed_dictionaries(
         {

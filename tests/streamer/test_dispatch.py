@@ -17,8 +17,12 @@ def tile(sequence, lane=0):
 
 def dispatcher(**fields):
     fields = {
-        "overload": "block", "capacity": 4, "max_attempts": 2, "worker_timeout_ms": 100,
-        "verdict_timeout_ms": 1000, **fields,
+        "overload": "block",
+        "capacity": 4,
+        "max_attempts": 2,
+        "worker_timeout_ms": 100,
+        "verdict_timeout_ms": 1000,
+        **fields,
     }
     return Dispatcher(DispatchSettings(**fields))
 
@@ -156,7 +160,8 @@ def test_drop_oldest_drops_what_waits_not_what_is_worked_on():
     sent(d)
     gaps = [g for n in range(1, 4) for g in d.add_row([tile(n)])]
     assert [(g.first_sequence, g.reason) for g in gaps] == [
-        (1, GapReason.OVERLOAD), (2, GapReason.OVERLOAD),
+        (1, GapReason.OVERLOAD),
+        (2, GapReason.OVERLOAD),
     ]
     assert not d.is_full
 
@@ -165,8 +170,11 @@ def test_skip_lanes_alternates():
     d = dispatcher(overload="skip_lanes", capacity=2)
     skipped = []
     for n in range(4):
-        skipped += [(g.first_sequence, g.lane) for g in d.add_row([tile(n, 0), tile(n, 1)])
-                    if g.detail == "lane skipped"]
+        skipped += [
+            (g.first_sequence, g.lane)
+            for g in d.add_row([tile(n, 0), tile(n, 1)])
+            if g.detail == "lane skipped"
+        ]
     assert skipped == [(1, 1), (2, 0), (3, 1)]
     assert d.waiting <= 4
 
@@ -234,7 +242,8 @@ def test_abandon_gives_up_everything():
     d.add_row([tile(0), tile(0, 1)])
     gaps = d.abandon(GapReason.WORKER_LOST, "drained")
     assert {(g.lane, g.reason) for g in gaps} == {
-        (0, GapReason.WORKER_LOST), (1, GapReason.WORKER_LOST),
+        (0, GapReason.WORKER_LOST),
+        (1, GapReason.WORKER_LOST),
     }
     assert d.waiting == 0
 

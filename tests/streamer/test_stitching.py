@@ -134,6 +134,22 @@ def test_a_strip_says_of_all_columns_what_became_of_them():
     assert coverage[2].detail == "late"
 
 
+@pytest.mark.parametrize("map_first", [True, False])
+def test_a_map_of_a_row_that_was_cut_otherwise_is_not_its_verdict(map_first):
+    stale, cut_again = score_map(1, 0, 1), row(1, first_line=20, lines=8)
+    s = stitching.add_row(state(), row(0))
+    if map_first:
+        s = stitching.add_row(stitching.paste(s, stale), cut_again)
+    else:
+        s = stitching.paste(stitching.add_row(s, cut_again), stale)
+    assert not stitching.is_settled(s, 0, 1)
+    assert [(r.sequence, lane) for r, lane in s.unsettled if r.sequence == 1] == [
+        (1, 0),
+        (1, 1),
+        (1, 2),
+    ]
+
+
 def test_another_stride_is_refused():
     with pytest.raises(ValueError, match="stride must be 8, got 4"):
         stitching.paste(state(), score_map(0, 0, 1, stride=4))

@@ -13,13 +13,9 @@ from streamer import wire
 
 ADDRESS = m.TileAddress("c", 1, 2)
 PIXELS = np.arange(128, dtype=np.uint8).reshape(8, 16)
-TILE = m.Tile(
-    "r", "c", 0, 1, 0, 8, 0, 16, m.Halo(), PIXELS, 5, "digest", (m.Interval(1, 2),)
-)
+TILE = m.Tile("r", "c", 0, 1, 0, 8, 0, 16, m.Halo(), PIXELS, 5, "digest", (m.Interval(1, 2),))
 SCORES = np.array([[0.5, np.nan]], np.float32)
-MAP = m.ScoreMap(
-    "r", "c", 0, 1, 0, 8, 0, 16, 8, SCORES, 0.0, 1.0, "p", "m", 1, 2, "w", (), PIXELS
-)
+MAP = m.ScoreMap("r", "c", 0, 1, 0, 8, 0, 16, 8, SCORES, 0.0, 1.0, "p", "m", 1, 2, "w", (), PIXELS)
 MESSAGES = [
     TILE,
     MAP,

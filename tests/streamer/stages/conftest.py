@@ -14,11 +14,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class FakeClock:
-    """Time in ns; waiting moves it on and lets the actors of the test do their part."""
+    """Time in ns; waiting moves it on and lets the actors of the test do their part.
+
+    `pause_s` is really slept in each wait, for a stage that has a thread of its own.
+    """
 
     ns: int = 1_000_000_000
     actors: list[Callable[[], None]] = field(default_factory=list)
     waits: int = 0
+    pause_s: float = 0.0
 
     def __call__(self) -> int:
         return self.ns
@@ -32,7 +36,8 @@ class FakeClock:
         if self.waits > 50_000:
             pytest.fail("the stage does not end")
         self.advance_ms(max(timeout_ms, 0.1))
-        time.sleep(0.0001)  # the reader of capture is a real thread
+        if self.pause_s:
+            time.sleep(self.pause_s)
         for actor in self.actors:
             actor()
 

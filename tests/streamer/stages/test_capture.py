@@ -187,6 +187,7 @@ DISPATCH = {
 
 def build_line(clock, script, **fields):
     stop, opened = threading.Event(), []
+    clock.pause_s = 0.0001  # the reader is a real thread
     near, far = MemoryLink(), MemoryLink()
     near.outbox, far.outbox = far.inbox, near.inbox
     sink, board = Sink(far), MemorySwitchboard()

@@ -462,7 +462,7 @@ def test_what_makes_no_sense_is_dropped(play, caplog):
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.data(), st.integers(1, 5), st.sampled_from([(), (Interval(0, 16),), (Interval(28, 32),)]))
 def test_any_interleaving_accounts_for_every_pixel(clock, data, rows, masked):

@@ -183,7 +183,7 @@ def _events(rows, masked):
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.integers(1, 4), st.sampled_from([(), (Interval(0, 4), Interval(30, 36))]), st.data())
 def test_any_order_of_arrival_accounts_for_every_pixel(rows, masked, data):
     verdicts = RollVerdicts("r", StitchState(columns=36, stride=8))

@@ -1,0 +1,65 @@
+"""Tiles and halo from the configuration: figures worked out by hand."""
+
+import pytest
+
+from streamer.backbones.footprint import FOOTPRINTS
+from streamer.compose.geometry import tile_grid, web_geometry
+from streamer.config import Config, ConfigError, load_config
+from streamer.message import Interval
+
+
+def config(*settings):
+    return load_config(None, settings)
+
+
+def test_a_line_is_as_long_as_a_pixel_is_wide_unless_it_says_otherwise():
+    geometry = web_geometry(config("web.pixel_mm=0.2"), 100)
+    assert (geometry.columns, geometry.pixel_mm, geometry.line_mm) == (100, 0.2, 0.2)
+    geometry = web_geometry(config("web.line_mm=0.1", "web.web_speed_m_min=90"), 100)
+    assert (geometry.pixel_mm, geometry.line_mm, geometry.speed_m_min) == (0.5, 0.1, 90)
+
+
+def test_the_halo_holds_windows_blur_and_receptive_field():
+    grid = tile_grid(Config(), 2100)
+    # Windows of 9 reach 8 features and the blur 2, of 8 px each; radius 33: 113, in steps of 16.
+    assert (grid.halo, grid.stride, grid.alignment, grid.smallest) == (128, 8, 16, 72)
+    assert (grid.tile_lines, grid.tile_columns, len(grid.lanes)) == (512, 1024, 3)
+    assert grid.lanes[-1] == Interval(2048, 2100)
+
+
+@pytest.mark.parametrize(
+    ("settings", "halo", "alignment"),
+    [
+        (("scoring.window_stride=1",), 120, 8),
+        (("scoring.window_stride=4", "tiles.lines=512"), 128, 32),
+        (("scoring.patch_size=3",), 80, 16),
+        (("backbone.name=wide_resnet50_2",), 128, 16),
+        (("backbone.onnx_file=a", "backbone.onnx_stride=4", "backbone.onnx_radius=0"), 40, 8),
+    ],
+)
+def test_the_halo_follows_score_and_backbone(settings, halo, alignment):
+    grid = tile_grid(config(*settings), 1024)
+    assert (grid.halo, grid.alignment) == (halo, alignment)
+
+
+@pytest.mark.parametrize("name", FOOTPRINTS)
+@pytest.mark.parametrize("window_stride", [1, 2, 4])
+def test_no_halo_is_smaller_than_what_a_score_sees(name, window_stride):
+    made = config(f"backbone.name={name}", f"scoring.window_stride={window_stride}")
+    grid, footprint = tile_grid(made, 1024), FOOTPRINTS[name]
+    reach = made.scoring.halo_features * footprint.stride + footprint.radius
+    assert reach <= grid.halo < reach + grid.alignment
+
+
+@pytest.mark.parametrize(
+    ("settings", "columns", "text"),
+    [
+        (("tiles.lines=500",), 1024, "tiles: tile_lines must be a multiple of 16 .*, got 500"),
+        (("tiles.columns=1000",), 1024, "tiles: tile_columns must be a multiple of 16"),
+        ((), 71, "tiles: web must be at least 72 columns wide, got 71"),
+        (("backbone.name=alexnet",), 1024, "backbone.name must be one of .*, got 'alexnet'"),
+    ],
+)
+def test_what_does_not_fit_is_a_fault_of_the_configuration(settings, columns, text):
+    with pytest.raises(ConfigError, match=text):
+        tile_grid(config(*settings), columns)
