@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from streamer.backbones.catalogue import Entry
     from streamer.backbones.exported import ExportedModel, ModelCard
 
-_PARITY_FAILURE = 4
 
 NameArgument = Annotated[
     str | None, typer.Argument(help="Name in the catalogue [default: backbone.name].")

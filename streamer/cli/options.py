@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamer.config import ConfigError, load_config
+from streamer.config import ConfigError
+from streamer.config_file import load_config
 
 if TYPE_CHECKING:
     from streamer.config import Config

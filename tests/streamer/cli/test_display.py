@@ -9,7 +9,7 @@ from rich.console import Console
 from streamer.cli import display
 from streamer.cli.display import Display, open_display, plain_line
 from streamer.compose.line import Progress
-from streamer.config import load_config
+from streamer.config_file import load_config
 from streamer.message import Heartbeat, StageState
 from streamer.supervisor import Child, Command
 

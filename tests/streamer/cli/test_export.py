@@ -14,6 +14,7 @@ from streamer.backbones import cache as cache_module
 from streamer.backbones import installed
 from streamer.backbones.exported import read_exported
 from streamer.backbones.faults import ParityError
+from streamer.cli import run_command
 from streamer.cli.export import export
 from streamer.cli.options import EnvironmentFault, UsageFault
 
@@ -118,16 +119,17 @@ def test_missing_engine_is_an_environment_fault(
 
 
 def test_disagreement_with_torch_exits_with_4(
-    run: Run,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def disagree(*_: object) -> None:
         msg = "exported net must agree with torch"
         raise ParityError(msg)
 
     monkeypatch.setattr(cache_module, "_export", disagree)
-    result = run("--set", f"backbone.cache={tmp_path / 'new'}", "--json")
-    assert result.exit_code == 4
-    assert "error: exported net must agree with torch" in result.stderr
-    assert result.stdout == ""
+    code = run_command(["export", "--set", f"backbone.cache={tmp_path / 'new'}", "--json"])
+    shown = capsys.readouterr()
+    assert code == 4
+    assert shown.err == "error: exported net must agree with torch\n"
+    assert shown.out == ""

@@ -147,7 +147,8 @@ def test_an_unwritable_place_is_a_fault_of_the_machine(run, web):
 @pytest.mark.system
 def test_a_full_disk_is_a_fault_of_the_machine_and_leaves_a_recording(tmp_path, web):
     code = (
-        "import resource, sys; from pathlib import Path; from streamer.config import load_config\n"
+        "import resource, sys; from pathlib import Path\n"
+        "from streamer.config_file import load_config\n"
         "from streamer.cli.options import EnvironmentFault\n"
         "from streamer.cli.record import write_recording\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (30000, 30000))\n"

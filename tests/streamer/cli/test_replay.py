@@ -8,7 +8,8 @@ from streamer.cli import replay as module
 from streamer.cli import run_command
 from streamer.cli.options import UsageFault
 from streamer.cli.replay import with_replay
-from streamer.config import Config, ReplaySource, load_config
+from streamer.config import Config, ReplaySource
+from streamer.config_file import load_config
 
 
 def test_the_recording_takes_the_place_of_the_configured_source():

@@ -9,7 +9,7 @@ import pytest
 from streamer.cli import run_command
 from streamer.cli.options import UsageFault
 from streamer.cli.stage_options import run_stage
-from streamer.config import load_config
+from streamer.config_file import load_config
 
 ENDPOINTS = tuple(f"transport.{name}=ipc:///x/{name}" for name in ("tiles", "results", "ledger"))
 

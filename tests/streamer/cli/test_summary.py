@@ -10,7 +10,7 @@ from rich.console import Console
 from streamer.cli import summary as module
 from streamer.cli.summary import match_manifest, print_summary, summary_rows
 from streamer.compose.line import RunResult, read_manifest
-from streamer.config import load_config
+from streamer.config_file import load_config
 from streamer.message import Defect, DefectState, GapReason, Interval
 from streamer.outputs.roll_folder import RollFolder
 from streamer.ports import RollSummary

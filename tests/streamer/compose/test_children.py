@@ -10,7 +10,8 @@ import pytest
 
 from streamer.compose import children
 from streamer.compose.children import Setting, profile_tiles, roll_name, run_capture, run_sink
-from streamer.config import Config, ConfigError, load_config
+from streamer.config import Config, ConfigError
+from streamer.config_file import load_config
 from streamer.message import Credit, ScoreMap, Tile
 from streamer.sources import open_source
 from streamer.transport import zeromq

@@ -4,7 +4,8 @@ import pytest
 
 from streamer.backbones.footprint import FOOTPRINTS
 from streamer.compose.geometry import tile_grid, web_geometry
-from streamer.config import Config, ConfigError, load_config
+from streamer.config import Config, ConfigError
+from streamer.config_file import load_config
 from streamer.message import Interval
 
 

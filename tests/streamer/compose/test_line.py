@@ -16,7 +16,8 @@ from streamer.compose.line import (
     roll_folder,
     with_endpoints,
 )
-from streamer.config import ConfigError, load_config
+from streamer.config import ConfigError
+from streamer.config_file import load_config
 from streamer.stages.capture import STOPPED_ON_REQUEST
 from streamer.supervisor import Child, Command
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import zarr
 
-from streamer.config import load_config
+from streamer.config_file import load_config
 from streamer.decision import MERGED
 from streamer.message import (
     Alarm,

@@ -1,0 +1,153 @@
+"""Configuration files and overrides to a checked Config, with faults by file, line and key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from pydantic import ValidationError
+
+from streamer.config import Config, ConfigError, ReplaySource, Section, SimulatorSource
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FROM_COMMAND_LINE = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """A parsed YAML file and where each key stands in it: its line, or FROM_COMMAND_LINE."""
+
+    name: str
+    content: dict[str, Any]
+    lines: dict[tuple[str, ...], int]
+
+
+def load_config(path: Path | None, settings: tuple[str, ...] = ()) -> Config:
+    """Read `path` (None: all defaults) and apply `settings` of the form "section.key=value".
+
+    Raises:
+        ConfigError: one line per fault, "<file>:<line>: <key path>: <rule>, got <value>".
+    """
+    document = _Document("defaults", {}, {}) if path is None else _read_document(path)
+    for setting in settings:
+        _apply_setting(document, setting)
+    _choose_source(document, settings)
+    try:
+        return Config.model_validate(document.content)
+    except ValidationError as error:
+        raise ConfigError(_fault_lines(document, error)) from None
+
+
+def _read_document(path: Path) -> _Document:
+    try:
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        content = yaml.safe_load(text)
+    except OSError as error:
+        msg = f"{path}: config file must be readable, got {error.strerror}"
+        raise ConfigError(msg) from None
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or an impossible date
+        msg = f"{_place_in(path, error)}: config file must be YAML in UTF-8, got: {_reason(error)}"
+        raise ConfigError(msg) from None
+    if not isinstance(content, dict | None):
+        msg = f"{path}:1: config file must be a mapping of sections, got {type(content).__name__}"
+        raise ConfigError(msg)
+    lines: dict[tuple[str, ...], int] = {}
+    _collect_lines(path, node, (), lines)
+    # A section whose keys are all commented out reads as null.
+    sections = {key: section for key, section in (content or {}).items() if section is not None}
+    return _Document(str(path), sections, lines)
+
+
+def _place_in(path: Path, error: Exception) -> str:
+    mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+    return str(path) if mark is None else f"{path}:{mark.line + 1}"
+
+
+def _reason(error: Exception) -> str:
+    problem = error.problem if isinstance(error, yaml.MarkedYAMLError) else None
+    return problem or " ".join(str(error).split())
+
+
+def _collect_lines(
+    path: Path, node: yaml.Node | None, prefix: tuple[str, ...], lines: dict[tuple[str, ...], int]
+) -> None:
+    if not isinstance(node, yaml.MappingNode):
+        return
+    for key_node, value_node in node.value:
+        key = (*prefix, str(key_node.value))
+        line = key_node.start_mark.line + 1
+        if key in lines:
+            name = ".".join(key)
+            msg = f"{path}:{line}: {name}: key must appear once, first seen in line {lines[key]}"
+            raise ConfigError(msg)
+        lines[key] = line
+        _collect_lines(path, value_node, key, lines)
+
+
+def _apply_setting(document: _Document, setting: str) -> None:
+    keys, separator, value = setting.partition("=")
+    path = tuple(keys.strip().split("."))
+    if not separator or not all(path):
+        msg = f"--set: setting must be section.key=value, got {setting!r}"
+        raise ConfigError(msg)
+    section: Any = document.content
+    for key in path[:-1]:
+        if section.get(key) is None:
+            section[key] = {}
+        section = section[key]
+        if not isinstance(section, dict):
+            msg = f"--set: {keys} must name a key of a section, got {setting!r}"
+            raise ConfigError(msg)
+    try:
+        section[path[-1]] = yaml.safe_load(value)
+    except (yaml.YAMLError, ValueError):
+        msg = f"--set: {keys}: value must be YAML, got {value!r}; quote text like '*' inside it"
+        raise ConfigError(msg) from None
+    for replaced in [key for key in document.lines if key[: len(path)] == path]:
+        del document.lines[replaced]
+    document.lines[path] = FROM_COMMAND_LINE
+
+
+def _choose_source(document: _Document, settings: tuple[str, ...]) -> None:
+    """A source is simulated unless it says otherwise; one of another kind starts from defaults.
+
+    `--set source.kind=replay` over a file that configures the simulator would otherwise fail at
+    every key of the file that a replay does not have.
+    """
+    source = document.content.get("source")
+    if not isinstance(source, dict):
+        return
+    source.setdefault("kind", "simulator")
+    kinds: dict[str, type[Section]] = {"simulator": SimulatorSource, "replay": ReplaySource}
+    kind = kinds.get(str(source["kind"]))
+    named = {setting.partition("=")[0].strip() for setting in settings}
+    if kind is None or "source.kind" not in named:
+        return
+    for key in set(source) - set(kind.model_fields):
+        if f"source.{key}" not in named:
+            del source[key]
+
+
+def _fault_lines(document: _Document, error: ValidationError) -> str:
+    return "\n".join(_fault_line(document, dict(fault)) for fault in error.errors())
+
+
+def _fault_line(document: _Document, fault: dict[str, Any]) -> str:
+    keys = tuple(str(part) for part in fault["loc"] if str(part) not in ("simulator", "replay"))
+    line = next(
+        (document.lines[keys[:n]] for n in range(len(keys), 0, -1) if keys[:n] in document.lines),
+        None,
+    )
+    place = f"{document.name}:{line}" if line else document.name
+    if line == FROM_COMMAND_LINE:
+        place = "--set"
+    rule = "unknown key; `linescan schema` lists the known ones"
+    if fault["type"] != "extra_forbidden":
+        rule = fault["msg"].removeprefix("Value error, ")
+    given = fault["input"]
+    shown = "" if isinstance(given, Section | dict) else f", got {given!r}"
+    return f"{place}: {'.'.join(keys) or 'config'}: {rule}{shown}"

@@ -1,0 +1,277 @@
+"""The configuration: one place, one fault, one line; and the documented file tells the truth."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamer import config
+from streamer.config import Config, ConfigError, ReplaySource
+from streamer.config_file import load_config
+
+DOCUMENTED = Path(__file__).parents[2] / "config.yaml"
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text):
+        path = tmp_path / "line.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def fault(path, *settings):
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, settings)
+    return str(caught.value)
+
+
+def test_nothing_given_is_all_defaults():
+    assert load_config(None) == Config()
+
+
+@pytest.mark.parametrize("text", ["", "# only a comment\n", "web:\nsource:\n"])
+def test_what_says_nothing_is_all_defaults(write, text):
+    assert load_config(write(text)) == Config()
+
+
+def test_the_documented_file_has_the_defaults_but_for_the_length_of_its_web():
+    documented = load_config(DOCUMENTED)
+    assert documented.source.length_m == 20
+    as_default = documented.source.model_copy(update={"length_m": Config().source.length_m})
+    assert documented.model_copy(update={"source": as_default}) == Config()
+
+
+def _sections(model):
+    return {name: field.annotation for name, field in model.model_fields.items()}
+
+
+def test_the_documented_file_names_every_key_and_no_other():
+    content = yaml.safe_load(DOCUMENTED.read_text(encoding="utf-8"))
+    for name, section in _sections(Config).items():
+        if name == "source":
+            section = config.SimulatorSource
+        assert list(content[name]) == list(section.model_fields), name
+    assert set(content) == set(_sections(Config))
+
+
+def test_the_replay_source_of_the_documented_file_is_valid_with_its_comment_marks_removed(write):
+    lines = DOCUMENTED.read_text(encoding="utf-8").splitlines()
+    first = next(n for n, line in enumerate(lines) if line.startswith("# source:"))
+    block = []
+    for line in lines[first:]:
+        if not line.startswith("# "):
+            break
+        block.append(line.removeprefix("# "))
+    source = load_config(write("\n".join(block))).source
+    assert isinstance(source, ReplaySource)
+    shown = yaml.safe_load("\n".join(block))["source"]
+    assert set(shown) == set(ReplaySource.model_fields)
+    assert source == ReplaySource(path=Path("recordings/web1"))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("web:\n  pixel_mm: 0.5\n  speed: 3\n", ":3: web.speed: unknown key"),
+        ("wep: {}\n", ":1: wep: unknown key"),
+        ("web:\n  web_speed_m_s: 1\n", ":2: web.web_speed_m_s: unknown key"),
+        ("web:\n  pixel_mm: 0.5 mm\n", ":2: web.pixel_mm: Input should be a valid number"),
+        ("web:\n  pixel_mm: 0\n", ":2: web.pixel_mm: Input should be greater than 0, got 0"),
+        ("web:\n  pixel_mm: .inf\n", ":2: web.pixel_mm: Input should be a finite number, got inf"),
+        ("tiles:\n  lines: many\n", ":2: tiles.lines: Input should be a valid integer"),
+        ("tiles:\n  lines: 512.5\n", ":2: tiles.lines: Input should be a valid integer"),
+        ("tiles: 5\n", ":1: tiles: Input should be a valid dictionary"),
+        ("tiles:\n  overload: hope\n", ":2: tiles.overload: Input should be 'block'"),
+        ("source:\n  kind: camera\n", ":1: source: Input tag 'camera' found using 'kind'"),
+        ("source:\n  kind: replay\n", ":1: source.path: Field required"),
+        ("source:\n  kind: simulator\n  columns: 3\n", ":3: source.columns: Input should be"),
+        ("source:\n  camera: a b\n", ":2: source.camera: String should match pattern"),
+        ("roll:\n  name: ../up\n", ":2: roll.name: String should match pattern"),
+        ("roll:\n  name: 123\n", ":2: roll.name: Input should be a valid string, got 123"),
+        ("scoring:\n  patch_size: 8\n", ":1: scoring: patch_size must be odd, got 8"),
+        (
+            "backbone:\n  onnx_file: a.onnx\n",
+            ":1: backbone: onnx_file, onnx_stride and onnx_radius must be given together",
+        ),
+        (
+            "profile:\n  mode: per_tile\n  file: a\n",
+            ":1: profile: file needs mode: fixed, got mode: per_tile",
+        ),
+        (
+            "supervisor:\n  beat_ms: 2000\n",
+            ": config: supervisor.stall_ms must be >= 3 * supervisor.beat_ms, got 3000 and 2000",
+        ),
+        (
+            "tiles:\n  worker_timeout_ms: 300\n",
+            ": config: tiles.worker_timeout_ms must be >= 2 * supervisor.beat_ms, got 300 and 200",
+        ),
+        ("web:\n  pixel_mm: 1\nweb: {}\n", ":3: web: key must appear once, first seen in line 1"),
+        (
+            "web:\n  pixel_mm: 1\n  pixel_mm: 2\n",
+            ":3: web.pixel_mm: key must appear once, first seen in line 2",
+        ),
+        ("web: [1,\n", ":2: config file must be YAML in UTF-8, got: "),
+        ("web:\n\tpixel_mm: 1\n", ":2: config file must be YAML in UTF-8, got: "),
+        ("roll:\n  name: 2024-13-45\n", ": config file must be YAML in UTF-8, got: month must be"),
+        ("- web\n", ":1: config file must be a mapping of sections, got list"),
+        ("1: 2\n", ":1: 1: Keys should be strings"),
+    ],
+)
+def test_a_fault_names_file_line_key_rule_and_value(write, text, expected):
+    path = write(text)
+    assert fault(path).startswith(f"{path}{expected}")
+
+
+def test_every_fault_has_a_line_of_its_own(write):
+    path = write("web:\n  pixel_mm: -1\n  x: 2\ntiles:\n  lines: 0\n")
+    lines = fault(path).splitlines()
+    assert [line.removeprefix(f"{path}:").split(":")[0] for line in lines] == ["2", "3", "5"]
+    assert lines[0].endswith("got -1")
+
+
+def test_unreadable_files_are_named(tmp_path):
+    missing = tmp_path / "no.yaml"
+    assert (
+        fault(missing) == f"{missing}: config file must be readable, got No such file or directory"
+    )
+    assert "must be readable" in fault(tmp_path)
+    binary = tmp_path / "binary.yaml"
+    binary.write_bytes(b"\xff\xfe\x00web")
+    assert "must be YAML in UTF-8" in fault(binary)
+
+
+def test_settings_override_the_file(write):
+    path = write("web:\n  pixel_mm: 0.1\n  columns: 500\n")
+    loaded = load_config(path, ("web.pixel_mm=0.2", "tiles.lines=256", "web.pixel_mm=0.3"))
+    assert (loaded.web.pixel_mm, loaded.web.columns, loaded.tiles.lines) == (0.3, 500, 256)
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("source.length_m=3", 3.0),
+        ("source.length_m = 3.5", 3.5),
+        ("source={kind: simulator, length_m: 4}", 4.0),
+    ],
+)
+def test_a_setting_is_yaml(setting, expected):
+    assert load_config(None, (setting,)).source.length_m == expected
+
+
+def test_a_setting_may_be_null_or_hold_an_equals_sign():
+    loaded = load_config(None, ("scoring.sigma_s=null", "source.kind=replay", "source.path=a=b"))
+    assert loaded.scoring.sigma_s is None
+    assert loaded.source.path == Path("a=b")
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("web.pixel_mm", "--set: setting must be section.key=value, got 'web.pixel_mm'"),
+        ("=3", "--set: setting must be section.key=value, got '=3'"),
+        ("web..x=3", "--set: setting must be section.key=value"),
+        ("web.pixel_mm=[1", "--set: web.pixel_mm: value must be YAML, got '[1'"),
+        ("roll.name=2024-13-45", "--set: roll.name: value must be YAML, got '2024-13-45'"),
+        ("web.pixel_mm=-1", "--set: web.pixel_mm: Input should be greater than 0, got -1"),
+        ("web.pixel=1", "--set: web.pixel: unknown key"),
+        ("wep.pixel_mm=1", "--set: wep.pixel_mm: unknown key"),
+        ("web=3", "--set: web: Input should be a valid dictionary"),
+        ("web.columns.left=1", "--set: web.columns.left must name a key of a section"),
+    ],
+)
+def test_a_wrong_setting_is_told_from_a_wrong_file(write, setting, expected):
+    path = write("web:\n  pixel_mm: 0.5\n  columns: 5\n")
+    got = fault(path, setting)
+    if setting.startswith("wep"):  # the section itself is what nobody knows
+        expected = "wep: unknown key"
+    assert expected in got
+    assert "line.yaml" not in got or setting.startswith("wep")
+
+
+def test_faults_of_the_file_keep_their_line_beside_settings(write):
+    path = write("web:\n  columns: 0\n")
+    assert fault(path, "web.pixel_mm=1").startswith(f"{path}:2: web.columns: ")
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "web.pixel_mm=0.4",
+        "source.seed=7",
+        "tiles.lines=256",
+        "backbone.name=resnet18",
+        "scoring.levels=8",
+        "profile.mode=per_tile",
+        "calibration.alarm_level=0.5",
+        "decision.grow_ratio=0.5",
+    ],
+)
+def test_the_digest_follows_what_decides_verdicts(setting):
+    assert load_config(None, (setting,)).digest != Config().digest
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "roll.name=x",
+        "roll.folder=/elsewhere",
+        "transport.tiles=tcp://127.0.0.1:1",
+        "alarms.publish=tcp://127.0.0.1:1",
+        "supervisor.restarts=1",
+        "score.workers=3",
+        "limits.not_inspected_percent=1",
+    ],
+)
+def test_the_digest_ignores_where_and_how_it_runs(setting):
+    assert load_config(None, (setting,)).digest == Config().digest
+
+
+def test_the_digest_does_not_depend_on_the_process():
+    assert Config().digest == Config.model_validate(Config().model_dump()).digest
+    assert len(Config().digest) == 64
+
+
+def test_the_effective_configuration_reads_back(write):
+    settings = (
+        "source.kind=replay", "source.path='some dir/a: b'", "web.columns=77", "profile.file=p.bin",
+        "scoring.sigma_s=null", "roll.name=2024-01-02T0", "transport.beats=ipc:///tmp/x",
+    )  # fmt: skip
+    given = load_config(None, settings)
+    assert load_config(write(given.to_yaml())) == given
+    assert load_config(write(Config().to_yaml())) == Config()
+
+
+@settings(max_examples=40)
+@given(
+    st.fixed_dictionaries(
+        {
+            "pixel_mm": st.floats(1e-6, 1e6),
+            "web_speed_m_min": st.floats(1e-6, 1e6),
+            "line_mm": st.none() | st.floats(1e-6, 1e6),
+        }
+    ),
+    st.integers(0, 2**70),
+    st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True),
+)
+def test_any_values_survive_the_round_trip(tmp_path_factory, web, seed, name):
+    content = {"web": web, "source": {"kind": "simulator", "seed": seed}, "roll": {"name": name}}
+    given_config = Config.model_validate(content)
+    path = tmp_path_factory.mktemp("c") / "c.yaml"
+    path.write_text(given_config.to_yaml(), encoding="utf-8")
+    assert load_config(path) == given_config
+
+
+def test_a_source_of_another_kind_starts_from_its_defaults(write):
+    path = write("source:\n  surface: rail\n  camera: left\n  pace: line_rate\n")
+    loaded = load_config(path, ("source.kind=replay", "source.path=web.png"))
+    assert loaded.source == ReplaySource(path=Path("web.png"), camera="left", pace="line_rate")
+
+
+def test_a_key_that_the_other_kind_does_not_have_is_a_fault_when_it_was_asked_for():
+    asked = ("source.kind=replay", "source.path=a", "source.surface=rail")
+    assert "--set: source.surface: unknown key" in fault(None, *asked)
