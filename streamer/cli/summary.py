@@ -100,4 +100,5 @@ def match_manifest(result: RunResult, config: Config) -> TruthMatch | None:
         for d in read_log(result.roll_folder).defects
     }
     tolerance_mm = default_tolerance_mm(geometry, find_footprint(config.backbone).stride)
-    return match_truth(parse_truth(truth, geometry), detected, tolerance_mm)
+    truths = parse_truth(truth, geometry, result.manifest["totals"]["lines"])
+    return match_truth(truths, detected, tolerance_mm)

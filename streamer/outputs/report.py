@@ -110,7 +110,7 @@ def read_roll(roll_folder: Path) -> RollContent:
     geometry = WebGeometry(web["columns"], web["pixel_mm"], web["line_mm"], web["speed_m_min"])
     match = None
     if manifest["truth"] is not None:
-        truths = parse_truth(manifest["truth"], geometry)
+        truths = parse_truth(manifest["truth"], geometry, manifest["totals"]["lines"])
         match = match_truth(truths, _detected(log), default_tolerance_mm(geometry, form.stride))
     return RollContent(roll_folder, manifest, log, form, geometry, match)
 

@@ -54,8 +54,13 @@ class TruthMatch:
         return {kind: (found[kind], planted[kind]) for kind in sorted(planted)}
 
 
-def parse_truth(truth: Mapping[str, Any], geometry: WebGeometry) -> tuple[TruthDefect, ...]:
+def parse_truth(
+    truth: Mapping[str, Any], geometry: WebGeometry, lines: int
+) -> tuple[TruthDefect, ...]:
     """The simulator's ground truth (pixels, half-open) in millimetres.
+
+    A roll that was stopped has fewer `lines` than its source delivered: defects that begin beyond
+    them were never on it.
 
     Raises:
         ValueError: another version, or a defect lacks a field.
@@ -63,7 +68,11 @@ def parse_truth(truth: Mapping[str, Any], geometry: WebGeometry) -> tuple[TruthD
     given = truth.get("version")
     require(given == TRUTH_VERSION, f"truth version must be {TRUTH_VERSION}", given)
     try:
-        return tuple(_truth_defect(entry, geometry) for entry in truth["defects"])
+        return tuple(
+            _truth_defect(entry, geometry)
+            for entry in truth["defects"]
+            if entry["first_line"] < lines
+        )
     except KeyError as error:
         msg = f"truth must have the field {error}, got a record without it"
         raise ValueError(msg) from None

@@ -20,6 +20,7 @@ from streamer.message import (
     StageState,
     TileFailed,
 )
+from streamer.stages.gap_log import GapLog
 from streamer.stages.reader import SourceEnd, SourceReader
 from streamer.tiling import Origin, TileGrid, TilingState, cut, finish, start_tiling
 
@@ -74,6 +75,7 @@ class CaptureStage:
     _resume: Resume | None = field(init=False, default=None)
     _progress_ns: int = field(init=False, default=0)
     _rows: int = field(init=False, default=0)
+    _gap_log: GapLog = field(init=False, default_factory=GapLog)
 
     def __post_init__(self) -> None:
         self.dispatcher = Dispatcher(self.plan.dispatch)
@@ -139,16 +141,10 @@ class CaptureStage:
             self.pulse.last_line = row.ledger.first_line + row.ledger.line_count
 
     def _report_gaps(self, gaps: tuple[Gap, ...]) -> None:
+        now_ns = self.pulse.now_ns()
         for gap in gaps:
-            _LOG.warning(
-                "lines %d..%d of lane %d are not inspected: %s %s",
-                gap.first_line,
-                gap.first_line + gap.line_count,
-                gap.lane,
-                gap.reason,
-                gap.detail,
-            )
-            self._progress_ns = self.pulse.now_ns()
+            self._gap_log.add(gap, now_ns)
+            self._progress_ns = now_ns
         self._outbox.extend(gaps)
 
     def _serve(self, timeout_ms: int) -> None:
@@ -213,6 +209,7 @@ class CaptureStage:
     def _end_roll(self, last_line: int, truth: bytes, fault: str) -> None:
         origin = self.plan.origin
         end = EndOfRoll(origin.roll, origin.camera, last_line, self._rows, not fault, fault, truth)
+        self._gap_log.flush()
         self._outbox.append(end)
         self._progress_ns = self.pulse.now_ns()
         while self._outbox:

@@ -30,21 +30,21 @@ def truth(name, *box, kind="hole"):
 
 
 def test_truth_is_read_in_millimetres():
-    (found,) = parse_truth({"version": 1, "defects": [ENTRY]}, GEOMETRY)
+    (found,) = parse_truth({"version": 1, "defects": [ENTRY]}, GEOMETRY, 10**9)
     assert found == TruthDefect("4", "knot", RegionMm(2.0, 4.0, 5.0, 10.0))
 
 
 @pytest.mark.parametrize("version", [None, 2, "1"])
 def test_another_version_is_refused(version):
     with pytest.raises(ValueError, match="truth version must be 1, got"):
-        parse_truth({"version": version, "defects": []}, GEOMETRY)
+        parse_truth({"version": version, "defects": []}, GEOMETRY, 10**9)
 
 
 @pytest.mark.parametrize("name", ["id", "kind", "first_line", "end_column"])
 def test_a_missing_field_is_named(name):
     entry = {key: value for key, value in ENTRY.items() if key != name}
     with pytest.raises(ValueError, match=f"truth must have the field '{name}'"):
-        parse_truth({"version": 1, "defects": [entry]}, GEOMETRY)
+        parse_truth({"version": 1, "defects": [entry]}, GEOMETRY, 10**9)
 
 
 def test_found_missed_and_false_alarms():
@@ -98,3 +98,9 @@ def test_every_truth_and_every_detection_is_accounted_for_once(planted, found, t
     hit = {key for ids in match.hits for key in ids}
     assert sorted([*hit, *match.false_alarms]) == list(range(len(found)))
     assert sum(planted_count for _, planted_count in match.by_kind().values()) == len(planted)
+
+
+def test_a_defect_beyond_the_last_line_was_never_on_the_roll():
+    truth = {"version": 1, "defects": [ENTRY]}
+    assert parse_truth(truth, GEOMETRY, ENTRY["first_line"] + 1)
+    assert parse_truth(truth, GEOMETRY, ENTRY["first_line"]) == ()
