@@ -84,7 +84,10 @@ def write_report(report: Report, pixels: PixelArray, verdict: ImageVerdict, docu
     scores = _to_pixels(verdict, pixels)
     heat = verdict.profile.calibration.normalise(scores)
     boxes = [Box(region.lines, region.columns, region.peak) for region in report.regions]
-    encoded = cv2.imencode(".png", draw_overlay(pixels, heat, boxes))[1]
+    # Below the alarm level the heat is stretched to the image's own peak, and the caption says so.
+    stretched = heat / min(max(report.peak, 1e-3), 1.0)
+    caption = f"peak {report.peak:.2f}x alarm level"
+    encoded = cv2.imencode(".png", draw_overlay(pixels, stretched, boxes, caption))[1]
     np.save(report.map, scores)
     encoded.tofile(report.overlay)
     document.write_text(json.dumps(asdict(report), indent=2) + "\n", encoding="utf-8")

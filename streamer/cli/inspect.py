@@ -47,6 +47,14 @@ ProfileOption = Annotated[
         "image is compared with itself].",
     ),
 ]
+RateOption = Annotated[
+    float,
+    typer.Option(
+        "--false-alarms-per-image",
+        min=1e-6,
+        help="How often a normal image may raise an alarm; a saved profile has its own level.",
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +65,14 @@ class Inspection:
     backbone: Backbone
     saved: TextureProfile | None
     folder: Path
+    false_alarms_per_image: float
 
 
 def inspect(
     images: ImagesArgument,
     out: OutOption,
     profile: ProfileOption = None,
+    rate: RateOption = 0.01,
     config: ConfigOption = None,
     settings: SetOption = None,
     as_json: JsonOption = False,
@@ -78,7 +88,7 @@ def inspect(
     make_folder(out)
     use_threads(chosen.scoring.threads)
     with closing(open_configured_backbone(chosen)) as backbone:
-        inspection = Inspection(chosen, backbone, saved, out)
+        inspection = Inspection(chosen, backbone, saved, out, rate)
         _refuse_unfit(inspection)
         outcomes = [_inspect_or_explain(path, inspection, quiet=as_json) for path in images]
     faults = [outcome for outcome in outcomes if isinstance(outcome, str)]
@@ -190,8 +200,13 @@ def _lesson(
         typer.echo(
             f"{path}: windows of {size} features instead of {wanted}: it is narrow", err=True
         )
-    scoring = chosen.scoring.model_copy(update={"patch_size": size})
-    return Lesson.of(chosen.model_copy(update={"scoring": scoring}), geometry, spec)
+    # A single image has no 100 m: its length takes the share of them that its alarms may have.
+    rate = inspection.false_alarms_per_image * 100 / geometry.metres(pixels.shape[0])
+    update = {
+        "scoring": chosen.scoring.model_copy(update={"patch_size": size}),
+        "calibration": chosen.calibration.model_copy(update={"false_alarms_per_100m": rate}),
+    }
+    return Lesson.of(chosen.model_copy(update=update), geometry, spec)
 
 
 def _report(

@@ -33,10 +33,13 @@ class Box:
     peak: float
 
 
-def draw_overlay(pixels: PixelArray, heat: ScoreArray, boxes: Sequence[Box]) -> PixelArray:
+def draw_overlay(
+    pixels: PixelArray, heat: ScoreArray, boxes: Sequence[Box], caption: str = ""
+) -> PixelArray:
     """(lines, columns, 3) uint8 BGR: the picture, heat where it is unusual, and labelled boxes.
 
-    `heat` is (lines, columns) in units of the alarm level. Small pictures come out enlarged.
+    `heat` is (lines, columns) in units of the alarm level; `caption` stands in the lower left
+    corner. Small pictures come out enlarged.
     """
     picture = _to_bgr(pixels)
     # In strips: the blend works in floats, 12 times the size of the picture.
@@ -50,6 +53,8 @@ def draw_overlay(pixels: PixelArray, heat: ScoreArray, boxes: Sequence[Box]) -> 
     corners = [_draw_box(picture, box, factor, thickness) for box in boxes]
     for box, corner in zip(boxes, corners, strict=True):
         _draw_label(picture, f"{box.peak:.1f}x", corner, thickness)
+    if caption:
+        _draw_label(picture, caption, (0, picture.shape[0]), thickness)
     return picture
 
 

@@ -186,3 +186,15 @@ def test_profiles_that_cannot_be_used_are_refused(tmp_path, capsys, content, fau
 def test_settings_that_name_nothing_are_refused(capsys) -> None:
     assert inspect("any.png", "--set", "backbone.name=nothing") == 2
     assert "nothing" in capsys.readouterr().err
+
+
+def test_the_level_follows_the_false_alarms_that_an_image_may_have(tmp_path, capsys) -> None:
+    cv2.imwrite("cloth.png", weave(256, 256))
+    levels = []
+    for rate in ("0.0001", "0.01", "1"):
+        assert inspect("cloth.png", "--false-alarms-per-image", rate) == 0
+        report = json.loads((tmp_path / "out" / "cloth.json").read_text())
+        levels.append(report["alarm_level"])
+        assert report["background"] < report["alarm_level"]
+    assert levels == sorted(levels, reverse=True)
+    assert len(set(levels)) == 3

@@ -77,3 +77,14 @@ def test_colours_keep_their_order() -> None:
     red[..., 0] = 200
     drawn = draw_overlay(red, np.zeros((300, 300), np.float32), [])
     assert drawn[0, 0].tolist() == [0, 0, 170]  # blue, green, red
+
+
+def test_a_caption_stands_in_the_lower_left_corner() -> None:
+    picture = np.full((300, 400), 90, np.uint8)
+    cold = np.zeros(picture.shape, np.float32)
+    plain, named = draw_overlay(picture, cold, []), draw_overlay(picture, cold, [], "peak 0.5x")
+    changed = np.argwhere((plain != named).any(axis=2))
+    assert changed[:, 0].min() > 250
+    assert changed[:, 0].max() == 299
+    assert changed[:, 1].min() == 0
+    assert changed[:, 1].max() < 200
