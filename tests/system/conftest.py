@@ -44,11 +44,12 @@ class Line:
     process: subprocess.Popen
     root: Path
     temporary: Path
+    name: str = "roll"
     seen: set = field(default_factory=set)
 
     @property
     def folder(self) -> Path:
-        return self.root / "rolls" / "roll"
+        return self.root / "rolls" / self.name
 
     def children(self) -> dict:
         """Stage processes by name."""
@@ -149,6 +150,7 @@ def start_line(tmp_path):
             ),
             tmp_path,
             temporary,
+            str(chosen["roll.name"]),
         )
         lines.append(line)
         return line
