@@ -140,8 +140,9 @@ def _peak(tile: ScoreMap, box: Box) -> float:
 
 
 def _known(tile: ScoreMap) -> ScoreArray:
-    """Scores with 0, typical texture, where nothing was scored."""
-    return np.where(np.isfinite(tile.scores), tile.scores, np.float32(0))
+    """Scores in units of the alarm level, with 0, typical texture, where nothing was scored."""
+    scores = (tile.scores - tile.background) / (tile.alarm_level - tile.background)
+    return np.where(np.isfinite(scores), scores, 0).astype(np.float32)
 
 
 def _window(tile: ScoreMap, box: Box) -> Box:

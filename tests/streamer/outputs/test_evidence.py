@@ -74,6 +74,32 @@ def test_a_picture_shows_the_pixels_and_the_heat_beside_them(tmp_path):
     assert colourful(heat).any()
 
 
+def rescaled(score_map, background, alarm_level):
+    """The same verdict by a method that scores in another range."""
+    fields = {name: getattr(score_map, name) for name in ScoreMap.__dataclass_fields__}
+    scores = background + score_map.scores * np.float32(alarm_level - background)
+    fields |= {"scores": scores, "background": background, "alarm_level": alarm_level}
+    return ScoreMap(**fields)
+
+
+@pytest.mark.parametrize(("background", "alarm_level"), [(0.02, 0.05), (40.0, 90.0)])
+def test_the_heat_is_in_units_of_the_alarm_level(background, alarm_level):
+    box = Box(Interval(40, 48), Interval(80, 88))
+    plain = tile(peaks=[(5, 10, 2.0), (5, 20, 0.2)])
+    shown = draw_evidence(rescaled(plain, background, alarm_level), box)
+    assert np.abs(shown.astype(int) - draw_evidence(plain, box)).max() <= 2
+
+
+def test_the_peak_is_sought_in_units_of_the_alarm_level(tmp_path):
+    store = EvidenceStore(tmp_path, GEOMETRY)
+    weak, strong = tile(peaks=[(24, 10, 1.1)]), tile(first_line=200, peaks=[(0, 10, 2.0)])
+    strong.evidence[:] = 250
+    store.add(rescaled(weak, 40.0, 90.0))
+    store.add(rescaled(strong, 0.02, 0.05))
+    raw, _ = halves(cv2.imread(str(store.write(defect((192, 208), (80, 88))))))
+    assert raw.mean() > 200
+
+
 def test_the_box_surrounds_the_defect():
     score_map = tile()
     score_map.evidence[96:104, 200:208] = 250
