@@ -7,8 +7,10 @@ import sys
 
 def main() -> None:
     """Run `linescan`; see `linescan --help`."""
-    from streamer.cli import run_command
-
+    try:
+        from streamer.cli import run_command
+    except KeyboardInterrupt:
+        sys.exit(130)
     sys.exit(run_command(sys.argv[1:]))
 
 

@@ -242,18 +242,36 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Config:
-        if self.supervisor.stall_ms < 3 * self.supervisor.beat_ms:
-            msg = (
-                f"supervisor.stall_ms must be >= 3 * supervisor.beat_ms, got "
-                f"{self.supervisor.stall_ms} and {self.supervisor.beat_ms}"
-            )
-            raise ValueError(msg)
-        # An idle worker shows itself once per beat.
-        if self.tiles.worker_timeout_ms < 2 * self.supervisor.beat_ms:
-            msg = (
-                f"tiles.worker_timeout_ms must be >= 2 * supervisor.beat_ms, got "
-                f"{self.tiles.worker_timeout_ms} and {self.supervisor.beat_ms}"
-            )
+        supervisor, tiles = self.supervisor, self.tiles
+        beat_ms, drain_ms = supervisor.beat_ms, tiles.drain_timeout_ms
+        # An idle worker shows itself once per beat; a drain must not be cut short by a kill.
+        for name, given, least, what in (
+            ("supervisor.stall_ms", supervisor.stall_ms, 3 * beat_ms, "3 * supervisor.beat_ms"),
+            (
+                "tiles.worker_timeout_ms",
+                tiles.worker_timeout_ms,
+                2 * beat_ms,
+                "2 * supervisor.beat_ms",
+            ),
+            (
+                "tiles.verdict_timeout_ms",
+                tiles.verdict_timeout_ms,
+                self.score.tile_timeout_ms,
+                "score.tile_timeout_ms",
+            ),
+            (
+                "supervisor.stop_timeout_ms",
+                supervisor.stop_timeout_ms,
+                drain_ms,
+                "tiles.drain_timeout_ms",
+            ),
+        ):
+            if given < least:
+                msg = f"{name} must be >= {what} = {least}, got {given}"
+                raise ValueError(msg)
+        simulated = self.source.columns if isinstance(self.source, SimulatorSource) else None
+        if self.web.columns is not None and simulated not in (None, self.web.columns):
+            msg = f"web.columns must be source.columns = {simulated}, got {self.web.columns}"
             raise ValueError(msg)
         return self
 

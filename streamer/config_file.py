@@ -138,16 +138,33 @@ def _fault_lines(document: _Document, error: ValidationError) -> str:
 
 def _fault_line(document: _Document, fault: dict[str, Any]) -> str:
     keys = tuple(str(part) for part in fault["loc"] if str(part) not in ("simulator", "replay"))
-    line = next(
-        (document.lines[keys[:n]] for n in range(len(keys), 0, -1) if keys[:n] in document.lines),
-        None,
-    )
-    place = f"{document.name}:{line}" if line else document.name
-    if line == FROM_COMMAND_LINE:
-        place = "--set"
     rule = "unknown key; `linescan schema` lists the known ones"
     if fault["type"] != "extra_forbidden":
         rule = fault["msg"].removeprefix("Value error, ")
     given = fault["input"]
     shown = "" if isinstance(given, Section | dict) else f", got {given!r}"
-    return f"{place}: {'.'.join(keys) or 'config'}: {rule}{shown}"
+    if not keys:  # of the whole: its text begins with the key
+        return f"{_place(document, _leading_key(rule))}: {rule}"
+    return f"{_place(document, keys)}: {'.'.join(keys)}: {rule}{shown}"
+
+
+def _place(document: _Document, keys: tuple[str, ...]) -> str:
+    """Where the key stands, or the nearest section around it."""
+    around = (keys[:depth] for depth in range(len(keys), 0, -1))
+    line = next((document.lines[key] for key in around if key in document.lines), None)
+    if line == FROM_COMMAND_LINE:
+        return "--set"
+    return f"{document.name}:{line}" if line else document.name
+
+
+def _leading_key(text: str) -> tuple[str, ...]:
+    """The key path that `text` begins with: "tiles.lines must be ..."."""
+    return tuple(text.split(maxsplit=1)[0].rstrip(":").split(".")) if text else ()
+
+
+def place_fault(path: Path | None, settings: tuple[str, ...], text: str) -> str:
+    """`text`, a fault that begins with a key path, with the file and line of that key before it."""
+    document = _Document("defaults", {}, {}) if path is None else _read_document(path)
+    for setting in settings:
+        _apply_setting(document, setting)
+    return f"{_place(document, _leading_key(text))}: {text}"

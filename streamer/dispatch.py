@@ -126,9 +126,20 @@ class Dispatcher:
         worker.busy_until_ns = credit.busy_until_ns
         worker.held = credit.held
 
-    def adopt_profile(self, state: ProfileState) -> None:
-        """A lane's profile exists: a new worker gets it, and its tiles need not be kept."""
-        self._profiles[state.lane] = state
+    def adopt_profile(self, state: ProfileState, worker: str) -> None:
+        """`worker` has a lane's profile: a new worker gets it, and its tiles need not be kept.
+
+        The one that holds from the earliest tile is the lane's; another was learnt for want of it.
+        """
+        known = self._profiles.setdefault(state.lane, state)
+        is_news = known is state or state.sequence < known.sequence
+        if is_news:
+            self._profiles[state.lane] = state
+        is_owner = worker == self._owners.get(state.lane)
+        if is_owner and state.digest == self._profiles[state.lane].digest:
+            self._profile_due.discard(state.lane)
+        elif is_owner or is_news:
+            self._profile_due.add(state.lane)
         for address, held in list(self._tiles.items()):
             if held.settled and address.lane == state.lane:
                 del self._tiles[address]
@@ -142,7 +153,7 @@ class Dispatcher:
                 continue
             if lane in self._profile_due and lane in self._profiles:
                 out.append(Sending(worker, self._profiles[lane]))
-            self._profile_due.discard(lane)
+                self._profile_due.discard(lane)
             self._workers[worker].credit -= 1
             held.worker, held.sent_ns = worker, now_ns
             out.append(Sending(worker, held.tile))

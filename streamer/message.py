@@ -259,8 +259,10 @@ class ScoreMap:
     """Anomaly scores of the core of one tile, on the grid of the backbone's stride.
 
     `scores` is (ceil(line_count / stride), ceil(column_count / stride)) float32. A score s reads
-    as (s - background) / (alarm_level - background): 0 is typical texture, 1 the alarm level.
-    `evidence` is the core's pixels when a score reached the evidence level, else None.
+    as (s - background) / (alarm_level - background): 0 is typical texture, 1 the alarm level. It is
+    NaN only where its cell touches a masked column. `evidence` is the core's pixels when a score
+    reached the evidence level, else None. `self_judged`: the profile is the tile's own, not the
+    lane's.
     """
 
     roll: str
@@ -282,6 +284,7 @@ class ScoreMap:
     worker: str
     masked: tuple[Interval, ...] = ()
     evidence: PixelArray | None = None
+    self_judged: bool = False
 
     def __post_init__(self) -> None:
         require(self.scores.dtype == np.float32, "scores must be float32", self.scores.dtype)
@@ -293,6 +296,18 @@ class ScoreMap:
         )
         ordered = self.alarm_level > self.background
         require(ordered, "alarm_level must be > background", (self.background, self.alarm_level))
+        finite = bool(np.isfinite((self.background, self.alarm_level)).all())
+        require(finite, "levels must be finite", (self.background, self.alarm_level))
+        self._require_scores()
+
+    def _require_scores(self) -> None:
+        """A score that is no number would read as typical texture."""
+        allowed = np.zeros(self.scores.shape[1], bool)
+        for interval in self.masked:
+            first, end = (max(c - self.first_column, 0) for c in (interval.first, interval.end))
+            allowed[first // self.stride : -(-end // self.stride)] |= end > first
+        stray = ~np.isfinite(self.scores) & ~(allowed & np.isnan(self.scores))
+        require(not stray.any(), "scores must be finite where there is web", int(stray.sum()))
 
     @property
     def address(self) -> TileAddress:
@@ -442,3 +457,11 @@ class EndOfRoll:
     complete: bool
     reason: str = ""
     truth: bytes = b""  # JSON ground truth, when the source knows it (simulator)
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileQuery:
+    """Capture asks a worker that is new to it for the lane profiles that it has of this roll."""
+
+    roll: str
+    camera: str

@@ -130,6 +130,8 @@ class MapOutput(Protocol):
 class RollSummary:
     """What is known at the end of a roll, for the manifest.
 
+    `self_judged_px` is the inspected area that was judged by its tiles' own profiles,
+    `capture_starts` how many captures have announced themselves.
     Lines and areas in pixels, latencies in seconds from the capture of a tile's last line to its
     verdict in the sink. `profile_digests` are the last ones used, by lane. `outcome` is "complete"
     or what ended the roll early. `truth` is the JSON ground truth of a simulated web, or b"".
@@ -148,10 +150,17 @@ class RollSummary:
     defects: int
     engine: str
     workers: tuple[str, ...]
+    capture_starts: int
+    self_judged_px: int
     model_digests: tuple[str, ...]
     profile_digests: dict[str, str]
     outcome: str
     truth: bytes
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every pixel up to the last line was captured and is accounted for."""
+        return self.coverage.is_exact and self.coverage.captured == self.last_line * self.columns
 
 
 class RollRecord(Protocol):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streamer.message import Gap, Interval, LedgerRow, ScoreArray, require
+from streamer.message import Gap, GapReason, Interval, LedgerRow, ScoreArray, require
 from streamer.web import INSPECTED, MASKED, LaneCoverage, Strip, covered, intersect_intervals
 
 if TYPE_CHECKING:
@@ -16,12 +16,19 @@ if TYPE_CHECKING:
     from streamer.message import ScoreMap
 
 
+# A tile that ends so was handed to a worker, as one with a score map was.
+_WORKED_ON = (GapReason.ENGINE_ERROR, GapReason.WORKER_LOST, GapReason.TIMEOUT)
+
+
 @dataclass(frozen=True, slots=True)
 class PastedMap:
     """Scores of one lane of a row in units of the alarm level; `first_column` is a grid column."""
 
     scores: ScoreArray
     first_column: int
+    first_line: int
+    captured_ns: int
+    self_judged: bool = False
 
 
 LaneVerdict = PastedMap | Gap
@@ -66,6 +73,16 @@ class StitchState:
             if lane not in row.lanes and not is_masked(row.ledger, lane)
         )
 
+    @property
+    def worked_on(self) -> dict[int, int]:
+        """By lane, the last row that waits of which a worker has had the lane's tile."""
+        return {
+            lane: sequence
+            for sequence, row in sorted(self.rows.items())
+            for lane, verdict in row.lanes.items()
+            if isinstance(verdict, PastedMap) or verdict.reason in _WORKED_ON
+        }
+
 
 def is_masked(row: LedgerRow, lane: int) -> bool:
     """Whether the lane holds no web in this row."""
@@ -83,10 +100,18 @@ def add_row(state: StitchState, row: LedgerRow) -> StitchState:
     return replace(state, rows={**state.rows, row.sequence: OpenRow(row, lanes)})
 
 
+def add_lost_row(state: StitchState, row: LedgerRow, gaps: tuple[Gap, ...]) -> StitchState:
+    """Announce a row with one gap for each lane; verdicts that came for it are forgotten."""
+    opened = OpenRow(row, {gap.lane: gap for gap in gaps})
+    return replace(state, rows={**state.rows, row.sequence: opened})
+
+
 def _fits(row: LedgerRow, lane: int, verdict: LaneVerdict, stride: int) -> bool:
-    """Whether a verdict has the size of its lane in this row."""
+    """Whether a verdict is of this row's lines and has the size of its lane in this row."""
     if lane >= len(row.lane_columns) or isinstance(verdict, Gap):
         return lane < len(row.lane_columns)
+    if (verdict.first_line, verdict.captured_ns) != (row.first_line, row.captured_ns):
+        return False
     rows, columns = verdict.scores.shape
     first, lane_columns = verdict.first_column * stride, row.lane_columns[lane]
     inside = lane_columns.first <= first and first + (columns - 1) * stride < lane_columns.end
@@ -104,7 +129,7 @@ def is_settled(state: StitchState, lane: int, sequence: int) -> bool:
 def paste(state: StitchState, score_map: ScoreMap) -> StitchState:
     """Add a score map, normalised to units of the alarm level; the first verdict stays.
 
-    One that does not have the size of its lane in the row changes nothing.
+    One of other lines than the row's, or of another size than its lane, changes nothing.
 
     Raises:
         ValueError: the map's stride is not the state's.
@@ -112,7 +137,13 @@ def paste(state: StitchState, score_map: ScoreMap) -> StitchState:
     require(score_map.stride == state.stride, f"stride must be {state.stride}", score_map.stride)
     scale = score_map.alarm_level - score_map.background
     scores = ((score_map.scores - score_map.background) / scale).astype(np.float32)
-    pasted = PastedMap(scores, score_map.first_column // state.stride)
+    pasted = PastedMap(
+        scores,
+        score_map.first_column // state.stride,
+        score_map.first_line,
+        score_map.captured_ns,
+        score_map.self_judged,
+    )
     return _settle(state, score_map.lane, score_map.sequence, pasted)
 
 

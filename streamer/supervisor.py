@@ -157,14 +157,22 @@ class Supervisor:
             child.process.send_signal(signal.SIGTERM)
 
     def wait_for(self, names: tuple[str, ...], tick: Callable[[], None]) -> None:
-        """Wait until these have ended, at most the stop timeout; then kill them."""
+        """Wait until these have ended, at most the stop timeout; then kill them.
+
+        The timeout begins when the last call that a child has announced is over.
+        """
         deadline_ns = self._clock.now_ns() + self._watch.stop_timeout_ms * NS_PER_MS
         while any(self.is_running(name) for name in names):
             tick()
             self._reap(names)
-            if self._clock.now_ns() > deadline_ns:
+            busy_until_ns = max(self._busy_until_ns(name) for name in names)
+            if self._clock.now_ns() > max(deadline_ns, busy_until_ns):
                 self.kill(names)
             self._clock.sleep(0.02)
+
+    def _busy_until_ns(self, name: str) -> int:
+        child = self.children[name]
+        return child.beat.busy_until_ns if child.beat and self.is_running(name) else 0
 
     def _reap(self, names: tuple[str, ...]) -> None:
         for name in names:

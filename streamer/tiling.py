@@ -54,19 +54,25 @@ class TileGrid:
 
     @property
     def lanes(self) -> tuple[Interval, ...]:
-        """Core columns of each lane, left to right; the last one may be narrower."""
-        firsts = range(0, self.columns, self.tile_columns)
-        return tuple(Interval(f, min(f + self.tile_columns, self.columns)) for f in firsts)
+        """Core columns of each lane, left to right.
+
+        The last one may be narrower; a rest narrower than `smallest` could never learn a profile
+        of its own and widens its neighbour.
+        """
+        firsts = list(range(0, self.columns, self.tile_columns))
+        if len(firsts) > 1 and self.columns - firsts[-1] < self.smallest:
+            firsts.pop()
+        ends = (*firsts[1:], self.columns)
+        return tuple(Interval(first, end) for first, end in zip(firsts, ends, strict=True))
 
     @property
     def halo_share(self) -> float:
         """Share of halo in the pixels of an inner tile, 0..1."""
-        core = self.tile_lines * min(self.tile_columns, self.columns)
         lines = self.tile_lines + 2 * self.halo
         widths = [self._lane_width(lane) for lane in self.lanes]
         mean_width = sum(widths) / len(widths)
         mean_core = self.tile_lines * self.columns / len(widths)
-        return 1 - min(core, mean_core) / (lines * mean_width)
+        return 1 - mean_core / (lines * mean_width)
 
     def _lane_width(self, lane: Interval) -> int:
         return min(lane.end + self.halo, self.columns) - max(lane.first - self.halo, 0)
@@ -213,7 +219,7 @@ def _cut_ready(state: TilingState, *, ending: bool = False) -> Step:
 def _next_core(state: TilingState, *, ending: bool) -> Interval | None:
     """Core lines of the next row, or None while its lower halo is incomplete.
 
-    The last row of a piece takes the rest if that is too short to stand alone.
+    What is left at the end of a piece, however short, is a row of its own.
     """
     left = state.next_line - state.cut_line
     core, halo = state.grid.tile_lines, state.grid.halo

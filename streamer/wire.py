@@ -32,6 +32,7 @@ _KINDS: dict[str, type] = {
         message.Resume,
         message.Ack,
         message.EndOfRoll,
+        message.ProfileQuery,
     )
 }
 _DTYPES = {"|u1": np.uint8, "<u2": np.uint16, "<f4": np.float32}

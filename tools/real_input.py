@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     *("web", "pieces", "lines", "columns", "Mpix/s", "regions hit", "missed", "pieces hit"),
-    *("alarms outside", "per 1000 lines", "per m", "on clean pieces", "alarm area"),
+    *("alarms outside", "per 1000 lines", "per m", "on clean pieces", "alarm area", "flooded"),
     *("inspected / masked / not", "time"),
 )
 
@@ -55,6 +55,7 @@ def _row(measured: Measurement) -> tuple[str, ...]:
         f"{outside / measured.metres:.2f}",
         f"{counts.alarms_on_clean} on {counts.clean_pieces}",
         f"{measured.alarm_percent:.2f} %",
+        str(counts.flooded_pieces),
         _coverage(measured),
         f"{measured.roll_s:.1f} s ({measured.wall_s:.1f} s)",
     )

@@ -85,12 +85,12 @@ def read_masked_pieces(images: Sequence[Path]) -> tuple[LabelledPiece, ...]:
 
 
 def _masked_piece(path: Path) -> LabelledPiece:
-    size = read_grey(path).shape
+    lines, columns = read_grey(path).shape
     mask = read_grey(path.parent.parent / "masks" / path.name)
-    if mask.shape != size:
-        msg = f"{path.name}: mask must have the size {size} of its image, got {mask.shape}"
+    if mask.shape != (lines, columns):
+        msg = f"{path.name}: mask must be {lines} x {columns} as its image, got {mask.shape}"
         raise ValueError(msg)
-    return LabelledPiece(path.name, *size, mask_labels(mask, "defect"))
+    return LabelledPiece(path.name, lines, columns, mask_labels(mask, "defect"))
 
 
 def read_boxed_pieces(images: Sequence[Path]) -> tuple[LabelledPiece, ...]:

@@ -31,15 +31,18 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).resolve().parents[1]
 RUN_TIMEOUT_S = 600
 
+# The default ports may be those of a line that runs here.
+FREE_PORTS = ("alarms.publish=tcp://127.0.0.1:*", "alarms.snapshot=tcp://127.0.0.1:*")
+
 # Neither source states its pixel size. The head of a rail is 72 mm wide and covers about 350
 # columns; a fabric of usual width (1.4 m) covers 4096. Lines are taken as long as pixels are wide.
 RAIL_PIXEL_MM = 0.2
 FABRIC_PIXEL_MM = 0.35
 
-# The best of what was tried, the same for all webs of a set. Pieces differ more among each other
-# (light, focus, weave) than a defect from its surroundings: each is judged against itself. An
-# alarm level rests on at least 60 blocks of score: a tile is a whole rail frame, or twice as wide
-# as a strip is long.
+# Chosen by measuring, the same for all webs of a set. Pieces differ more from each other (light,
+# focus, weave) than a defect from its surroundings, so each tile is judged against itself. A rail
+# frame as one tile keeps its edges and defects a small share of it; on the fabrics, whose light
+# changes across the web, narrow tiles do better.
 RAIL_SETTINGS = (
     f"web.pixel_mm={RAIL_PIXEL_MM}",
     "profile.mode=per_tile",
@@ -90,16 +93,11 @@ class RecordedWeb:
     def command(self, settings: Sequence[str], roll_folder: Path) -> list[str]:
         """The call of the program; `settings` come last and win."""
         where = (f"roll.folder={roll_folder}", f"roll.name={self.name}")
-        given = (*self.settings, *_private_endpoints(roll_folder), *where, *settings)
+        given = (*self.settings, *FREE_PORTS, *where, *settings)
         turned = ["--transpose"] if self.transpose else []
         selection = [str(self.images), "--glob", self.glob, "--seams", "--width", "pad", *turned]
         options = [f"--set={setting}" for setting in given]
         return [sys.executable, "-m", "streamer", "replay", *selection, "--json", *options]
-
-
-def _private_endpoints(folder: Path) -> tuple[str, ...]:
-    """Alarm sockets of this run alone: the default ports may be those of a line that runs here."""
-    return tuple(f"alarms.{name}=ipc://{folder}/{name}.sock" for name in ("publish", "snapshot"))
 
 
 def known_webs(data: Path) -> tuple[RecordedWeb, ...]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -18,6 +20,7 @@ from streamer.cli.exit_codes import (
     PARITY,
     USAGE,
 )
+from streamer.cli.interrupts import interrupts_held
 from streamer.cli.options import EnvironmentFault, UsageFault
 from streamer.cli.scratch import scratch_folder
 from streamer.config import ConfigError
@@ -49,8 +52,7 @@ def run_command(arguments: list[str]) -> int:
     """Run one subcommand; returns the exit code of DESIGN: 0, 1, 2, 3, 4, 5 or 130."""
     try:
         with scratch_folder():
-            app = typer.main.get_command(build_app(arguments[:1]))
-            result = app.main(arguments, prog_name="linescan", standalone_mode=False)
+            result = _invoke(arguments)
     except _COMMAND_LINE_FAULT as error:
         error.show()
         return USAGE
@@ -60,12 +62,37 @@ def run_command(arguments: list[str]) -> int:
         return _say(str(error), USAGE)
     except ParityError as error:
         return _say(str(error), PARITY)
+    except BrokenPipeError:
+        _drop_output()
+        return _say("stdout must be read to its end, got a reader that left", ENVIRONMENT)
     except (EnvironmentFault, ProviderError, OSError, ModuleNotFoundError) as error:
         return _say(str(error), ENVIRONMENT)
     except Exception as error:  # noqa: BLE001 - the process entry: anything else is our defect
-        traceback.print_exc()
+        with suppress(OSError):
+            traceback.print_exc()
         return _say(f"{type(error).__name__}: {error} (this is a defect)", INTERNAL)
     return result if isinstance(result, int) else OK
+
+
+def _invoke(arguments: list[str]) -> object:
+    """The command's result once its whole output is out."""
+    with interrupts_held():
+        command = typer.main.get_command(build_app(arguments[:1]))
+    try:
+        with command.make_context("linescan", list(arguments)) as context:
+            result = command.invoke(context)
+    except typer.Exit as ended:
+        result = ended.exit_code
+    if sys.stdout is not None:  # None: it was closed from the start
+        sys.stdout.flush()
+    return result
+
+
+def _drop_output() -> None:
+    """What is left to print goes nowhere, or the interpreter would fail on it at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def build_app(named: list[str]) -> typer.Typer:
@@ -90,6 +117,7 @@ def _group() -> None:
 
 
 def _say(fault: str, code: int) -> int:
-    for line in fault.splitlines() or [""]:
-        print(f"error: {line}", file=sys.stderr)
+    with suppress(OSError):  # stderr may be a log on the disk that is full
+        for line in fault.splitlines() or [""]:
+            print(f"error: {line}", file=sys.stderr)
     return code

@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from streamer.cli.console import AnswerConsole
 from streamer.cli.options import ConfigOption, JsonOption, SetOption, UsageFault, read_config
 
 if TYPE_CHECKING:
@@ -150,15 +150,18 @@ def _score(
     config: Config, tile_rows: list[tuple[Tile, ...]], watch: Stopwatch, grid: TileGrid
 ) -> tuple[str, list[list[ScoreMap]]]:
     """Send every row through a real socket, then through backbone and score."""
-    from streamer.backbones import open_backbone
+    from streamer.cli.inspect import open_configured_backbone
     from streamer.compose.geometry import web_geometry
     from streamer.scoring.fca import use_threads
     from streamer.scoring.tile_scorer import open_tile_scorer
 
     use_threads(config.scoring.threads)
-    backbone = open_backbone(config.backbone)
+    backbone = open_configured_backbone(config)
     timed = _TimedBackbone(backbone)
-    scorer = open_tile_scorer(timed, config, web_geometry(config, grid.columns), "bench")
+    try:
+        scorer = open_tile_scorer(timed, config, web_geometry(config, grid.columns), "bench")
+    except ValueError as error:
+        raise UsageFault(str(error)) from None
     maps = []
     with _loopback() as hop:
         for tiles in [tile_rows[0], *tile_rows]:  # the first one warms up
@@ -287,7 +290,7 @@ def _figures(config: Config, grid: TileGrid, watch: Stopwatch, engine: str) -> B
 
 
 def _print(figures: BenchFigures, config: Config) -> None:
-    console = Console(highlight=False)
+    console = AnswerConsole(highlight=False)
     table = Table("step", "process", "ms per tile row", "Mpix/s", "share")
     for step in figures.steps:
         table.add_row(

@@ -94,7 +94,7 @@ def learn_from_source(chosen: Config, metres: float, out: Path) -> Learnt:
             lesson = Lesson.of(chosen, geometry, backbone.spec)
             profile = learn_web_profile(first_metres.tiles(), backbone, lesson)
         except ValueError as error:
-            raise UsageFault(str(error)) from None
+            raise UsageFault(first_metres.explain(error)) from None
     _save(profile, out)
     calibration = profile.calibration
     return Learnt(
@@ -138,6 +138,15 @@ class _FirstMetres:
             yield from self._counted(tile for row in rows for tile in row.tiles)
         _, rows = finish(state)
         yield from self._counted(tile for row in rows for tile in row.tiles)
+
+    def explain(self, fault: ValueError) -> str:
+        """Why nothing was learnt."""
+        if self.tile_count:
+            return str(fault)
+        return (
+            f"source must hold a tile of readable web, got {self.lines} lines without one; "
+            f"--metres takes more"
+        )
 
     def _counted(self, tiles: Iterator[Tile]) -> Iterator[Tile]:
         for tile in tiles:

@@ -9,15 +9,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.logging import RichHandler
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from streamer.cli.console import ProgressConsole
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from rich.console import Console
 
     from streamer.compose.line import Progress
     from streamer.config import Config
@@ -35,7 +39,7 @@ class Reading:
     lag_ms: float
     lag_mm: float
     queue_depth: int
-    open_defects: int
+    open_alarms: int
     defects: int
     not_inspected_percent: float
 
@@ -59,7 +63,12 @@ class Display:
         if now_s - self._shown_s < every_s:
             return
         self._shown_s = now_s
-        reading = self.read(progress, now_s)
+        try:
+            self._print(progress, self.read(progress, now_s))
+        except OSError:
+            self.console.quiet = True  # nobody sees it any more; the inspection goes on
+
+    def _print(self, progress: Progress, reading: Reading) -> None:
         if self.live:
             self.live.update(self._render(progress, reading), refresh=True)
         elif not self.console.quiet:
@@ -83,7 +92,7 @@ class Display:
             lag_ms=lag_s * 1000,
             lag_mm=lag_s * web.web_speed_m_min * 1000 / 60,
             queue_depth=capture.queue_depth if capture else 0,
-            open_defects=int(figures.get("open_defects", 0)),
+            open_alarms=int(figures.get("open_alarms", 0)),
             defects=int(figures.get("defects", 0)),
             not_inspected_percent=100 * lost / max(inspected + lost, 1.0),
         )
@@ -112,7 +121,7 @@ def _progress_text(reading: Reading) -> str:
 
 def _alarm_text(reading: Reading) -> str:
     return (
-        f"open alarms {reading.open_defects}, defects {reading.defects}, "
+        f"open alarms {reading.open_alarms}, defects {reading.defects}, "
         f"not inspected {reading.not_inspected_percent:.2f} %"
     )
 
@@ -132,7 +141,7 @@ def plain_line(phase: str, reading: Reading) -> str:
 @contextmanager
 def open_display(config: Config, *, quiet: bool) -> Iterator[Display]:
     """A display on stderr: live on a terminal, a line every few seconds elsewhere."""
-    console = Console(file=sys.stderr, quiet=quiet)
+    console = ProgressConsole(file=sys.stderr, quiet=quiet)
     handler = RichHandler(console=console, show_path=False, log_time_format="[%H:%M:%S]")
     length_m = getattr(config.source, "length_m", 0.0)
     if quiet or not console.is_terminal:

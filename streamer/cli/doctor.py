@@ -7,10 +7,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from streamer.cli.console import AnswerConsole
 from streamer.cli.machine import package_versions, system_facts
 from streamer.cli.options import ConfigOption, EnvironmentFault, JsonOption, SetOption, read_config
 from streamer.cli.readiness import Finding, State, inspect_readiness
@@ -52,7 +52,7 @@ def _print_json(findings: Sequence[Finding], *, ready: bool) -> None:
 
 
 def _print_tables(findings: Sequence[Finding]) -> None:
-    console = Console()
+    console = AnswerConsole()
     facts = Table(title="Machine", show_header=False, title_justify="left")
     for name, value in (*system_facts().items(), ("packages", _package_line())):
         facts.add_row(name, Text(value))

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from streamer.backbones.faults import ProviderError
+from streamer.cli.console import AnswerConsole
 from streamer.cli.options import (
     ConfigOption,
     EnvironmentFault,
@@ -102,4 +102,4 @@ def _show(file: Path, card: ModelCard) -> None:
     }
     for key, value in rows.items():
         table.add_row(key, value, style=None)
-    Console().print(table)
+    AnswerConsole().print(table)

@@ -149,8 +149,9 @@ def _inspect_or_explain(path: Path, inspection: Inspection, *, quiet: bool) -> R
     try:
         report = _inspect_image(path, _read(path), inspection)
     except ValueError as error:
-        fault = str(error) if str(path) in str(error) else f"{path}: {error}"
-        typer.echo(fault, err=True)
+        rule = str(error).removeprefix(f"{path.name}: ")
+        fault = rule if str(path) in rule else f"{path}: {rule}"
+        typer.echo(f"error: {fault}", err=True)
         return fault
     if not quiet:
         found = len(report.regions)

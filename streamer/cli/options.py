@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from streamer.config import ConfigError
-from streamer.config_file import load_config
+from streamer.config_file import load_config, place_fault
 
 if TYPE_CHECKING:
     from streamer.config import Config
@@ -38,9 +40,21 @@ def read_config(path: Path | None, settings: list[str] | None = None) -> Config:
     Raises:
         UsageFault: the file or a setting cannot be used.
     """
-    default = Path("config.yaml")
-    chosen = path or (default if default.is_file() else None)
     try:
-        return load_config(chosen, tuple(settings or ()))
+        return load_config(_chosen(path), tuple(settings or ()))
     except ConfigError as error:
         raise UsageFault(str(error)) from None
+
+
+def _chosen(path: Path | None) -> Path | None:
+    default = Path("config.yaml")
+    return path or (default if default.is_file() else None)
+
+
+@contextmanager
+def placed_faults(path: Path | None, settings: list[str] | None) -> Iterator[None]:
+    """Name file and line of the key that a fault found after loading begins with."""
+    try:
+        yield
+    except ConfigError as error:
+        raise UsageFault(place_fault(_chosen(path), tuple(settings or ()), str(error))) from None

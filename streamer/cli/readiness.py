@@ -19,6 +19,9 @@ import numpy as np
 from streamer.backbones import open_backbone
 from streamer.backbones.faults import ParityError, ProviderError
 from streamer.backbones.installed import has_onnxruntime
+from streamer.compose.geometry import tile_grid
+from streamer.scoring.profile import TextureProfile
+from streamer.sources import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +58,8 @@ def inspect_readiness(settings: config.Config) -> list[Finding]:
         *list_providers(),
         *list_catalogue(),
         *list_kernels(),
-        probe_source(settings.source),
+        probe_source(settings),
+        *probe_profile(settings.profile),
         probe_local_sockets(Path(tempfile.gettempdir())),
         probe_disk(settings.roll.folder),
         *probe_ports(settings),
@@ -116,13 +120,30 @@ def list_kernels() -> Iterator[Finding]:
     yield Finding("kernels", "native library", state, report.path or "not built", report.reason)
 
 
-def probe_source(settings: config.Source) -> Finding:
-    """Whether what is to be replayed is there; the simulator always is."""
-    subject = f"{settings.kind} {settings.camera}"
-    if settings.kind == "replay" and not settings.path.exists():
-        advice = f"source.path must exist, got {settings.path}"
-        return Finding("source", subject, State.FAIL, "is missing", advice)
-    return Finding("source", subject, State.OK, "is there")
+def probe_source(settings: config.Config) -> Finding:
+    """Open the configured source and lay the configured tiles over its width."""
+    source = settings.source
+    subject = f"{source.kind} {source.camera}"
+    try:
+        with closing(open_source(source, settings.web)) as opened:
+            web = opened.format
+        lanes = len(tile_grid(settings, web.columns).lanes)
+    except (OSError, ValueError) as error:
+        return Finding("source", subject, State.FAIL, "cannot be inspected", str(error))
+    found = f"{web.columns} columns, {web.channels} x {web.bits} bits, {lanes} lanes"
+    return Finding("source", subject, State.OK, found)
+
+
+def probe_profile(settings: config.Profile) -> Iterator[Finding]:
+    """Whether the saved profile reads, when one is configured; its fit is the worker's matter."""
+    if settings.file is None:
+        return
+    try:
+        found = f"learnt with {TextureProfile.load(settings.file).backbone_name}"
+    except (OSError, ValueError) as error:
+        yield Finding("profile", settings.file.name, State.FAIL, "does not read", str(error))
+    else:
+        yield Finding("profile", settings.file.name, State.OK, found)
 
 
 def probe_local_sockets(folder: Path) -> Finding:
@@ -162,6 +183,9 @@ def probe_ports(settings: config.Config) -> Iterator[Finding]:
     for key, endpoint in endpoints.items():
         if endpoint.startswith("tcp://"):
             yield _probe_port(key, endpoint)
+        elif not endpoint.startswith(("ipc://", "inproc://")):
+            advice = f"{key} must be a tcp:// or ipc:// endpoint, got {endpoint!r}"
+            yield Finding("port", key, State.FAIL, "is no endpoint", advice)
 
 
 def _probe_port(key: str, endpoint: str) -> Finding:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from streamer.cli.console import ProgressConsole
 from streamer.cli.options import (
     ConfigOption,
     EnvironmentFault,
@@ -126,10 +126,18 @@ def write_recording(config: Config, out: Path, append: bool = False) -> Recorded
         try:
             with RecordingWriter(out, source.format, config.web) as writer:
                 return _copy(source, writer, config)
-        except (FileExistsError, ValueError) as error:
+        except ValueError as error:
             raise UsageFault(str(error)) from None
         except OSError as error:
-            raise EnvironmentFault(str(error)) from None
+            raise _refusal(out, error) from None
+
+
+def _refusal(out: Path, error: OSError) -> Exception:
+    """What is in the way of a recording: something in its place, or the machine."""
+    text = str(error)
+    if error.filename is not None:  # else these are the writer's own words
+        text = f"{out}: --out must be a folder that can be written, got {error.strerror}"
+    return UsageFault(text) if isinstance(error, FileExistsError) else EnvironmentFault(text)
 
 
 def report(recorded: Recorded, as_json: bool) -> None:
@@ -190,7 +198,7 @@ def _copy(source: LineSource, writer: RecordingWriter, config: Config) -> Record
 
 
 def _progress() -> Progress:
-    console = Console(stderr=True)
+    console = ProgressConsole(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

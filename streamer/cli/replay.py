@@ -9,7 +9,14 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from streamer.cli.options import ConfigOption, JsonOption, SetOption, UsageFault, read_config
+from streamer.cli.options import (
+    ConfigOption,
+    JsonOption,
+    SetOption,
+    UsageFault,
+    placed_faults,
+    read_config,
+)
 from streamer.cli.run import run_configured
 from streamer.config import Config, ReplaySource
 
@@ -37,7 +44,8 @@ def replay(
         "allow_lossy": allow_lossy or None,
     }
     given = {key: value for key, value in options.items() if value is not None}
-    return run_configured(with_replay(base, recording, given), as_json=as_json)
+    with placed_faults(config, settings):
+        return run_configured(with_replay(base, recording, given), as_json=as_json)
 
 
 def with_replay(config: Config, path: Path, given: Mapping[str, object]) -> Config:

@@ -7,7 +7,15 @@ import logging
 import sys
 from typing import TYPE_CHECKING
 
-from streamer.cli.options import ConfigOption, JsonOption, SetOption, UsageFault, read_config
+from streamer.cli.options import (
+    ConfigOption,
+    JsonOption,
+    SetOption,
+    UsageFault,
+    placed_faults,
+    read_config,
+)
+from streamer.config import ConfigError
 
 if TYPE_CHECKING:
     from streamer.compose.line import RunResult
@@ -18,7 +26,9 @@ def run(
     config: ConfigOption = None, settings: SetOption = None, as_json: JsonOption = False
 ) -> int:
     """Inspect a web: capture, score and sink as processes, alarms, and a roll folder at the end."""
-    return run_configured(read_config(config, settings), as_json=as_json)
+    loaded = read_config(config, settings)
+    with placed_faults(config, settings):
+        return run_configured(loaded, as_json=as_json)
 
 
 def run_configured(config: Config, *, as_json: bool) -> int:
@@ -34,6 +44,8 @@ def run_configured(config: Config, *, as_json: bool) -> int:
 
     try:
         effective = prepare_roll(config)
+    except ConfigError:
+        raise
     except (ValueError, OSError) as error:
         raise UsageFault(str(error)) from None
     stop = StopRequest().install()
@@ -56,5 +68,6 @@ def _as_json(result: RunResult) -> dict[str, object]:
         "roll_folder": str(result.roll_folder),
         "exit_code": result.exit_code,
         "faults": list(result.faults),
+        "restarts": result.restarts,
         "manifest": result.manifest,
     }

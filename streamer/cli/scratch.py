@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streamer.cli.interrupts import terminated_like_interrupted
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -33,7 +35,8 @@ def scratch_folder() -> Iterator[Path]:
     before = os.environ.get("TMPDIR")
     _point_to(folder)
     try:
-        yield folder
+        with terminated_like_interrupted():
+            yield folder
     finally:
         os.environ.pop(OWNER, None)
         os.environ.pop("TMPDIR", None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from streamer.cli.exit_codes import INSPECTION_LOSS
 from streamer.cli.options import ConfigOption, SetOption, read_config
 from streamer.cli.stage_options import ParentOption, ProcessOption, run_stage
 
@@ -15,8 +14,10 @@ def sink(
 ) -> int:
     """Run the sink alone: verdicts in, alarms and the roll folder out."""
     from streamer.compose.children import run_sink
+    from streamer.compose.outcome import RollEnd
 
     loaded = read_config(config, settings)
     summary = run_stage(run_sink, loaded, process, parent)
-    lost = summary.coverage.not_inspected_percent > loaded.limits.not_inspected_percent
-    return INSPECTION_LOSS if lost and parent is None else 0  # a parent judges by the manifest
+    if parent is not None:
+        return 0  # a parent judges by the manifest
+    return RollEnd.of_summary(summary).exit_code(loaded.limits.not_inspected_percent)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 
 from streamer.backbones.footprint import find_footprint
+from streamer.cli.console import AnswerConsole
 from streamer.message import RegionMm
 from streamer.outputs.defect_log import read_log
 from streamer.outputs.truth import default_tolerance_mm, match_truth, parse_truth
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def print_summary(result: RunResult, config: Config) -> None:
     """What was inspected, found and missed, how fast, and where the roll folder is."""
-    console = Console(highlight=False, markup=False)  # a path or fault may look like markup
+    console = AnswerConsole(highlight=False, markup=False)  # a path or fault may look like markup
     if not result.manifest:
         console.print(f"no manifest was written; logs are in {result.roll_folder / 'logs'}")
         return
@@ -42,6 +42,7 @@ def summary_rows(result: RunResult, config: Config) -> list[tuple[str, str]]:
         ("outcome", manifest["outcome"]),
         ("inspected", f"{totals['metres']:.2f} m, {coverage['inspected_m2']:.2f} m2"),
         ("not inspected", _not_inspected(coverage)),
+        ("judged by itself", _self_judged(coverage, config)),
         ("defects", str(totals["defects"])),
         *_truth_rows(result, config),
         ("throughput", _throughput(manifest, config)),
@@ -51,6 +52,7 @@ def summary_rows(result: RunResult, config: Config) -> list[tuple[str, str]]:
             f"{latency['p99'] * web_m_min / 60:.0f} mm of web at {web_m_min:g} m/min",
         ),
         ("engine", manifest["engine"]),
+        ("restarts", ", ".join(f"{name} {n}x" for name, n in result.restarts.items())),
         ("report", str(result.roll_folder / "report.html")),
     ]
     return [(name, value) for name, value in rows if value]
@@ -62,6 +64,13 @@ def _not_inspected(coverage: dict[str, Any]) -> str:
     )
     exact = "" if coverage["is_exact"] else "; COVERAGE DOES NOT ADD UP"
     return f"{coverage['not_inspected_percent']:.3f} %{f' ({reasons})' if reasons else ''}{exact}"
+
+
+def _self_judged(coverage: dict[str, Any], config: Config) -> str:
+    """What was inspected without the lane's profile; "" where none is meant to be made."""
+    if config.profile.mode != "fixed" or not coverage["self_judged_px"]:
+        return ""
+    return f"{coverage['self_judged_m2']:.2f} m2, before the profile was made"
 
 
 def _throughput(manifest: dict[str, Any], config: Config) -> str:

@@ -8,7 +8,14 @@ from typing import Annotated
 
 import typer
 
-from streamer.cli.options import ConfigOption, JsonOption, SetOption, UsageFault, read_config
+from streamer.cli.options import (
+    ConfigOption,
+    JsonOption,
+    SetOption,
+    UsageFault,
+    placed_faults,
+    read_config,
+)
 from streamer.compose.geometry import tile_grid
 
 
@@ -24,7 +31,11 @@ def validate_config(
         raise UsageFault(msg)
     loaded = read_config(file or config, settings)
     columns = loaded.web.columns or getattr(loaded.source, "columns", None)
-    grid = tile_grid(loaded, columns or max(loaded.tiles.columns, 1024))
+    with placed_faults(file or config, settings):
+        grid = tile_grid(loaded, columns or max(loaded.tiles.columns, 1024))
+    if loaded.profile.file is not None and not loaded.profile.file.is_file():
+        msg = f"profile.file must be there, got {loaded.profile.file}"
+        raise UsageFault(msg)
     if as_json:
         print(json.dumps({"valid": True, "digest": loaded.digest}))
         return

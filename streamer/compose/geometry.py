@@ -46,5 +46,8 @@ def tile_grid(config: Config, columns: int) -> TileGrid:
             smallest=smallest,
         )
     except ValueError as error:
-        msg = f"tiles: {error}"
+        text = (
+            str(error).replace("tile_lines", "tiles.lines").replace("tile_columns", "tiles.columns")
+        )
+        msg = text.replace("web must be", "web.columns must be", 1)
         raise ConfigError(msg) from None

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from streamer.compose.children import open_configured_source, roll_name
 from streamer.compose.geometry import tile_grid
+from streamer.compose.outcome import COMPLETE, RollEnd
 from streamer.config import Config, ConfigError
 from streamer.message import StageState
-from streamer.stages.capture import STOPPED_ON_REQUEST
 from streamer.supervisor import Child, Command, Supervisor, Watch
 from streamer.transport.zeromq import ZmqHub
 
@@ -43,6 +43,7 @@ class RunResult:
     exit_code: int
     manifest: dict[str, Any]
     faults: tuple[str, ...]
+    restarts: dict[str, int]
 
 
 class SystemClock:
@@ -215,7 +216,9 @@ class LineRun:
             for fault in (last_fault(child.command.log),)
             if fault
         )
-        return RunResult(folder, self._exit_code(supervisor, manifest), manifest, faults)
+        restarts = {n: c.restart_total for n, c in supervisor.children.items() if c.restart_total}
+        code = self._exit_code(supervisor, manifest)
+        return RunResult(folder, code, manifest, faults, restarts)
 
     def _exit_code(self, supervisor: Supervisor, manifest: dict[str, Any]) -> int:
         """The gravest failure: of a stage that could not work, then loss of inspection."""
@@ -225,16 +228,10 @@ class LineRun:
             return known[0]
         if not manifest or "sink" in failed:
             return 1 if failed or not self._stopping() else 0
-        lost = manifest.get("totals", {}).get("coverage", {}).get("not_inspected_percent", 100.0)
-        if self._stopping() and lost == 100.0:  # stopped before the first line
-            return 1 if failed else 0
-        if lost > self._config.limits.not_inspected_percent:
-            return 5
-        outcome = manifest.get("outcome")
-        if outcome == "complete":
-            return 0
-        # A source that broke off ends a roll early without any stage having failed.
-        return 1 if failed or outcome != STOPPED_ON_REQUEST else 0
+        code = RollEnd.of_manifest(manifest).exit_code(self._config.limits.not_inspected_percent)
+        if code or manifest["outcome"] == COMPLETE:
+            return code
+        return 1 if failed else 0
 
 
 def _watch(config: Config) -> Watch:

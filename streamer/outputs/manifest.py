@@ -71,7 +71,9 @@ class Manifest:
     """Everything that manifest.json says; times are UTC nanoseconds.
 
     `outcome` is "complete" or says in words why the roll ended early. `throughput_mpix_s` counts
-    captured pixels over the whole time. `truth` is the simulator's, None for a real web.
+    captured pixels over the whole time. `is_exact`: every pixel up to the last line is accounted
+    for. `self_judged_px` was inspected before the lane had a profile, or without one. `truth` is
+    the simulator's, None for a real web.
     """
 
     roll: str
@@ -86,6 +88,10 @@ class Manifest:
     latency_p99_ms: float
     throughput_mpix_s: float
     engine: str
+    workers: tuple[str, ...]
+    capture_starts: int
+    self_judged_px: int
+    is_exact: bool
     model_digest: str
     config: dict[str, Any]
     config_digest: str
@@ -114,11 +120,13 @@ def manifest_record(manifest: Manifest) -> dict[str, Any]:
             "lines": manifest.lines,
             "metres": geometry.metres(manifest.lines),
             "defects": manifest.defects,
-            "coverage": _coverage_record(manifest.coverage, geometry),
+            "coverage": _coverage_record(manifest),
         },
         "latency_ms": {"p50": manifest.latency_p50_ms, "p99": manifest.latency_p99_ms},
         "throughput_mpix_s": manifest.throughput_mpix_s,
         "engine": manifest.engine,
+        "workers": list(manifest.workers),
+        "capture_starts": manifest.capture_starts,
         "model_digest": manifest.model_digest,
         "profile_digests": manifest.profile_digests,
         "config_digest": manifest.config_digest,
@@ -176,7 +184,8 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _coverage_record(coverage: Coverage, geometry: WebGeometry) -> dict[str, Any]:
+def _coverage_record(manifest: Manifest) -> dict[str, Any]:
+    coverage, geometry = manifest.coverage, manifest.geometry
     pixel_m2 = geometry.pixel_mm * geometry.line_mm / 1e6
     return {
         "captured_px": coverage.captured,
@@ -185,8 +194,10 @@ def _coverage_record(coverage: Coverage, geometry: WebGeometry) -> dict[str, Any
         "not_inspected_px": {r.value: area for r, area in sorted(coverage.not_inspected.items())},
         "captured_m2": coverage.captured * pixel_m2,
         "inspected_m2": coverage.inspected * pixel_m2,
+        "self_judged_px": manifest.self_judged_px,
+        "self_judged_m2": manifest.self_judged_px * pixel_m2,
         "not_inspected_percent": coverage.not_inspected_percent,
-        "is_exact": coverage.is_exact,
+        "is_exact": manifest.is_exact,
     }
 
 

@@ -109,7 +109,12 @@ def band_pictures(pooled: PooledMap, bands: int) -> list[str]:
 
 def thumbnail(path: Path) -> str:
     """Data URI of a small JPEG of a picture; "" when the file cannot be read."""
-    picture = cv2.imread(str(path)) if path.is_file() else None
+    try:
+        content = np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError:
+        return ""
+    # Read here: OpenCV crashes on the name of a file that is not UTF-8.
+    picture = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
     if picture is None:
         return ""
     scale = min(1.0, THUMBNAIL_WIDTH / picture.shape[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import zmq
@@ -17,6 +18,8 @@ from streamer.outputs.alarm_message import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from streamer.message import Alarm
 
 BEAT_TOPIC = b"beat"
@@ -29,6 +32,10 @@ LARGEST_REQUEST_BYTES = 1024
 
 class AlarmEndpointError(OSError):
     """An endpoint for alarms cannot be bound."""
+
+
+class AlarmOutputError(OSError):
+    """Alarms or answers cannot be sent."""
 
 
 class ZmqAlarms:
@@ -75,6 +82,7 @@ class ZmqAlarms:
         """Send the alarm and remember it until it ends; never waits.
 
         Raises:
+            AlarmOutputError: ZeroMQ refuses it.
             ValueError: its sequence does not rise, or a number in it is not finite.
         """
         rises = alarm.sequence > self._sequence
@@ -88,8 +96,13 @@ class ZmqAlarms:
         self._send(alarm.kind.value.encode(), frame)
 
     def poll(self) -> None:
-        """Answer waiting snapshot requests and send a beat each second; returns at once."""
-        self._answer_requests()
+        """Answer waiting snapshot requests and send a beat each second; returns at once.
+
+        Raises:
+            AlarmOutputError: ZeroMQ refuses to receive or send.
+        """
+        with _output_errors():
+            self._answer_requests()
         if time.monotonic() >= self._beat_due_s:
             self._beat_due_s = time.monotonic() + BEAT_INTERVAL_S
             self._send(BEAT_TOPIC, encode({"schema": BEAT_SCHEMA, **self._position()}))
@@ -104,7 +117,8 @@ class ZmqAlarms:
         return {"publisher": self._publisher, "sequence": self._sequence}
 
     def _send(self, topic: bytes, frame: bytes) -> None:
-        self._publish_socket.send_multipart([topic, frame], flags=zmq.NOBLOCK)
+        with _output_errors():
+            self._publish_socket.send_multipart([topic, frame], flags=zmq.NOBLOCK)
 
     def _answer_requests(self) -> None:
         snapshot = b""
@@ -119,6 +133,16 @@ class ZmqAlarms:
     def _snapshot(self) -> bytes:
         active = list(self._active.values())
         return encode({"schema": SNAPSHOT_SCHEMA, **self._position(), "active": active})
+
+
+@contextmanager
+def _output_errors() -> Iterator[None]:
+    """ZMQError is no OSError, which is what those who use an alarm output expect of a failure."""
+    try:
+        yield
+    except zmq.ZMQError as error:
+        msg = f"alarm endpoints must be open and working, got: {error}"
+        raise AlarmOutputError(msg) from error
 
 
 def _envelope(request: list[bytes]) -> list[bytes]:

@@ -58,8 +58,8 @@ class ScoringPolicy:
         """As configured, for the features of `spec`.
 
         Raises:
-            ValueError: the profile file is none, is damaged or fits neither backbone nor method.
-            OSError: it cannot be read.
+            ValueError: the profile file cannot be read, is none, is damaged, or fits neither
+                backbone nor method.
         """
         lesson, profile = Lesson.of(settings, geometry, spec), settings.profile
         lines = geometry.lines(profile.bootstrap_m)
@@ -125,11 +125,12 @@ class TileScorer:
             learner.learn(tile.sequence, self._scale, self._policy.lesson)
         profile = self._policy.saved or learner.profile_for(tile.sequence)
         if profile is None:
-            profile, scores = self._score_by_itself(tile, features, learner)
+            own, scores = self._score_by_itself(tile, features, learner)
+            score_map = replace(self._score_map(tile, scores, own), self_judged=True)
         else:
             quantised = self._method.quantise(features, profile.scale)
             scores = self._method.score(quantised, profile.reference)
-        score_map = self._score_map(tile, scores, profile)
+            score_map = self._score_map(tile, scores, profile)
         return Verdict(score_map, learner.take_news(LaneKey.of(tile)))
 
     def _embed(self, pixels: PixelArray, edges: Edges) -> torch.Tensor:
@@ -194,14 +195,18 @@ def open_tile_scorer(
     """The scorer of one worker as configured; `geometry` is that of the whole web.
 
     Raises:
-        ValueError: the profile file is none, is damaged or fits neither backbone nor method.
-        OSError: the profile file cannot be read.
+        ValueError: the profile file cannot be read, is none, is damaged, or fits neither backbone
+            nor method.
     """
     return TileScorer(backbone, ScoringPolicy.of(settings, geometry, backbone.spec, worker))
 
 
 def _load(file: Path, lesson: Lesson) -> TextureProfile:
-    saved = TextureProfile.load(file)
+    try:
+        saved = TextureProfile.load(file)
+    except OSError as error:
+        msg = f"profile.file must be a file that can be read, got {file} ({error.strerror})"
+        raise ValueError(msg) from None
     require_fit(saved, lesson.method, lesson.spec)
     if lesson.alarm_level is None:
         return saved

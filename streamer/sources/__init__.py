@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from streamer.ports import LineSource
 
 # OpenCV reads these once, at its import. What it would print of damaged files, we log as losses.
-os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "8")
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
+import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,6 +30,9 @@ Image.MAX_IMAGE_PIXELS = None
 MAX_PIXELS = 1 << 30  # what OpenCV decodes at most
 FORMATS = ("PNG", "TIFF", "BMP", "JPEG")
 _GREY_16 = ("I;16", "I;16B", "I;16L", "I;16N")
+_PNG_SIGNATURE_BYTES, _PNG_FRAME_BYTES = 8, 12  # before all chunks; of a chunk beside its content
+# What decoders raise at damage: tags that lack, repeat or are of another type than they must be.
+_DAMAGE = (SyntaxError, EOFError, TypeError, LookupError, ArithmeticError, struct.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ def read_header(path: Path) -> ImageHeader:
             _check_extent(path, image)
             channels, bits = _layout(path, image)
             return ImageHeader(str(image.format), image.height, image.width, channels, bits)
-    except (OSError, SyntaxError, EOFError) as error:
+    except (OSError, *_DAMAGE) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the operating system's, with the name of the file
         msg = f"{path}: file must be a PNG, TIFF, BMP or JPEG image, got {_reason(path, error)}"
@@ -78,7 +83,7 @@ def decode(path: Path, header: ImageHeader) -> PixelArray:
     """
     try:
         pixels = _decode_bytes(path.read_bytes(), header)
-    except (OSError, ValueError, SyntaxError, EOFError, cv2.error) as error:
+    except (OSError, ValueError, *_DAMAGE, cv2.error) as error:
         msg = f"{path.name}: {' '.join(str(error).split())}"
         raise CorruptPieceError(msg) from error
     if pixels is None or pixels.shape != header.shape:
@@ -105,10 +110,30 @@ def _decode_bytes(encoded: bytes, header: ImageHeader) -> PixelArray | None:
     if header.kind == "TIFF" and header.bits == 8:
         with _pillow(io.BytesIO(encoded)) as image:
             return np.asarray(image)
+    if header.kind == "PNG":
+        _check_png(encoded)
     decoded = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
     if decoded is None or decoded.ndim == 2:
         return decoded
     return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
+
+
+def _check_png(encoded: bytes) -> None:
+    """Raise ValueError unless all chunks are there with their checksums.
+
+    OpenCV refuses such a file too, but the reason goes to the terminal and names no file.
+    """
+    content, place, kind = memoryview(encoded), _PNG_SIGNATURE_BYTES, b""
+    while kind != b"IEND":
+        length, kind = struct.unpack(">I4s", content[place : place + 8].tobytes().ljust(8, b"\0"))
+        end = place + _PNG_FRAME_BYTES + length
+        if end > len(content):
+            msg = f"PNG must have {end} bytes or more, got {len(content)}: it is cut"
+            raise ValueError(msg)
+        if zlib.crc32(content[place + 4 : end - 4]) != int.from_bytes(content[end - 4 : end]):
+            msg = f"checksum of the PNG chunk at byte {place} must match"
+            raise ValueError(msg)
+        place = end
 
 
 def _check_extent(path: Path, image: ImageFile) -> None:

@@ -1,9 +1,9 @@
-"""What was planted in the lines delivered so far, measured on the pixels; renders nothing."""
+"""What was planted in the web so far, measured on the pixels; renders nothing."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,17 +50,17 @@ class _Mark:
 
 
 class GroundTruth:
-    """Grows with every delivered line."""
+    """Grows with every line; tells of the web from line 0 to the last one."""
 
-    def __init__(self, camera: str, geometry: WebGeometry, first_line: int) -> None:
+    def __init__(self, camera: str, geometry: WebGeometry) -> None:
         self._camera = camera
         self._geometry = geometry
-        self._delivered = Interval(first_line, first_line)
+        self._end_line = 0
         self._defects: dict[int, tuple[Planted, _Mark]] = {}
 
     def deliver(self, lines: Interval, changes: tuple[Change, ...]) -> None:
-        """`lines` follow the delivered ones; `changes` are those of their chunk."""
-        self._delivered = replace(self._delivered, end=lines.end)
+        """Take `lines`, each once, in any order; `changes` are those of their chunk."""
+        self._end_line = max(self._end_line, lines.end)
         for change in changes:
             mark = _measure(change, lines)
             if mark is not None:
@@ -69,16 +69,17 @@ class GroundTruth:
                 self._defects[change.defect.id] = (change.defect, joined)
 
     def to_json(self) -> bytes:
-        """Version, delivered lines, scale and defects, down-web; see `_entry` for the fields."""
+        """Version, lines, scale and defects, down-web; see `_entry` for the fields."""
+        found = sorted(self._defects.values(), key=lambda known: known[1].lines)
         content = {
             "version": VERSION,
             "camera": self._camera,
-            "first_line": self._delivered.first,
-            "end_line": self._delivered.end,
+            "first_line": 0,
+            "end_line": self._end_line,
             "columns": self._geometry.columns,
             "pixel_mm": self._geometry.pixel_mm,
             "line_mm": self._geometry.line_mm,
-            "defects": [self._entry(*found) for found in self._defects.values()],
+            "defects": [self._entry(*known) for known in found],
         }
         return json.dumps(content).encode()
 

@@ -44,7 +44,7 @@ def select_images(path: Path, glob: str) -> list[Path]:
     """
     if path.is_file():
         return [path]
-    matches = [match for match in path.glob(glob) if match.is_file()]
+    matches = _matches(path, glob)
     images = sorted(match for match in matches if match.suffix.lower() in EXTENSIONS)
     if not images:
         msg = (
@@ -53,6 +53,14 @@ def select_images(path: Path, glob: str) -> list[Path]:
         )
         raise ValueError(msg)
     return images
+
+
+def _matches(path: Path, glob: str) -> list[Path]:
+    try:
+        return [match for match in path.glob(glob) if match.is_file()]
+    except (ValueError, NotImplementedError) as error:
+        msg = f"source.glob must be a pattern relative to source.path, got {glob!r} ({error})"
+        raise ValueError(msg) from None
 
 
 def _piece(path: Path, transpose: bool) -> Piece:

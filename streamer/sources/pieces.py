@@ -47,6 +47,11 @@ class PieceFeed:
     close: Callable[[], None]
 
 
+def printable(text: str) -> str:
+    """Text that can be stored and sent, whatever bytes the name of a file in it has."""
+    return text.encode(errors="surrogateescape").decode(errors="replace")
+
+
 def refuse_pixels(name: str, rule: str, given: object, remedy: str) -> ValueError:
     """The error for pixels that no source may deliver: "<name>: pixels must be <rule>, got ..."."""
     return ValueError(f"{name}: pixels must be {rule}, got {given}; {remedy}")

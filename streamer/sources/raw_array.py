@@ -92,7 +92,7 @@ def _parse_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[An
 def _check_layout(name: str, shape: tuple[int, ...], dtype: np.dtype[Any], fortran: bool) -> None:
     if dtype.kind != "u" or dtype.itemsize not in (1, 2):
         raise refuse_pixels(name, "uint8 or uint16", dtype, _REMEDY)
-    if not (len(shape) == 2 or (len(shape) == 3 and shape[2] == 3)) or 0 in shape:
+    if not (len(shape) == 2 or (len(shape) == 3 and shape[2] == 3)) or min(shape) < 1:
         raise refuse_pixels(name, "(lines, columns) or (lines, columns, 3)", shape, _REMEDY)
     if fortran:
         raise refuse_pixels(name, "in C order", "Fortran order", _REMEDY)

@@ -31,13 +31,17 @@ def open_recorded(
     """Open the recording in `settings.path`.
 
     Raises:
-        ValueError: not a recording of this program, bad ground truth, or settings for images.
+        ValueError: not a recording of this program, an empty one, bad ground truth, or settings for
+            images.
     """
     for key in ("transpose", "seams"):
         if getattr(settings, key):
             msg = f"source.{key} must be false for a recording, which stores its own, got true"
             raise ValueError(msg)
     opened = Recording(settings.path)
+    if opened.is_empty:
+        msg = f"{settings.path}: recording must hold lines, got none that its ledger names"
+        raise ValueError(msg)
     check_bits(str(settings.path), opened.header.bits, settings.bits)
     recorded = (opened.header.pixel_mm, opened.header.line_mm)
     if recorded != (web.pixel_mm, web.down_mm):
@@ -157,11 +161,11 @@ class RecordedWeb:
 def truth_between(truth: bytes, lines: Interval) -> bytes:
     """The ground truth cut to `lines`: defects that reach into them, with their whole boxes.
 
-    Truth without "first_line", "end_line" and "defects" is of another make and stays as it is.
+    No truth stays none.
     """
-    content = json.loads(truth) if truth else {}
-    if not {"first_line", "end_line", "defects"} <= content.keys():
+    if not truth:
         return truth
+    content = json.loads(truth)
     if lines.first <= content["first_line"] and content["end_line"] <= lines.end:
         return truth
     inside = [

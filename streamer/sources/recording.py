@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 import numpy as np
@@ -88,9 +88,37 @@ class CloseRow(msgspec.Struct, frozen=True, tag="close", tag_field="row"):
     end_line: int
 
 
+class TruthDefect(msgspec.Struct, frozen=True):
+    """Where a known defect lies, in pixels, half-open; readers ignore what else is said of it."""
+
+    id: int | str
+    kind: str
+    first_line: int
+    end_line: int
+    first_column: int
+    end_column: int
+
+    def __post_init__(self) -> None:
+        """Raise ValueError when it lies nowhere."""
+        lines, columns = (self.first_line, self.end_line), (self.first_column, self.end_column)
+        if not (0 <= lines[0] <= lines[1] and 0 <= columns[0] <= columns[1]):
+            msg = f"a defect must have lines and columns from 0 on, got {lines} and {columns}"
+            raise ValueError(msg)
+
+
+class Truth(msgspec.Struct, frozen=True):
+    """Content of truth.json: the lines that it speaks of and the defects in them."""
+
+    version: Literal[1]
+    first_line: int
+    end_line: int
+    defects: list[TruthDefect]
+
+
 Row: TypeAlias = BlockRow | LossRow | CloseRow
 _row_decoder = msgspec.json.Decoder(Row)
 _header_decoder = msgspec.json.Decoder(Header)
+_truth_decoder = msgspec.json.Decoder(Truth)
 
 
 def segment_name(number: int) -> str:
@@ -142,6 +170,27 @@ def read_header(folder: Path) -> Header:
         raise ValueError(msg)
     _check_geometry(folder, header)
     return header
+
+
+def read_truth(folder: Path) -> bytes:
+    """The JSON ground truth of a recording; b"" when it has none.
+
+    Raises:
+        ValueError: truth.json is something else than `linescan simulate` writes.
+    """
+    path = folder / TRUTH
+    if not path.is_file():
+        return b""
+    truth = path.read_bytes()
+    try:
+        _truth_decoder.decode(truth)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        msg = (
+            f"{path}: file must be ground truth as `linescan simulate` writes it, got: {error}; "
+            f"remove it to go without"
+        )
+        raise ValueError(msg) from None
+    return truth
 
 
 def _check_geometry(folder: Path, header: Header) -> None:

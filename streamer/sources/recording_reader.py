@@ -7,7 +7,6 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 
 from streamer.message import GapReason
@@ -49,21 +48,14 @@ class Recording:
 
     @property
     def truth(self) -> bytes:
-        """JSON ground truth; b"" when the recording has none.
+        """See `recording.read_truth`."""
+        return recording.read_truth(self.folder)
 
-        Raises:
-            ValueError: truth.json is not a JSON object.
-        """
-        path = self.folder / recording.TRUTH
-        truth = path.read_bytes() if path.is_file() else b"{}"
-        try:
-            content = msgspec.json.decode(truth)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            content = str(error)
-        if not isinstance(content, dict):
-            msg = f"{path}: file must be a JSON object, got {content}; remove it to go without"
-            raise ValueError(msg)
-        return truth if content else b""
+    @property
+    def is_empty(self) -> bool:
+        """Whether the ledger names no block and no loss; reads up to the first that it names."""
+        rows = (row for row, _ in self._ledger_rows())
+        return not any(isinstance(row, BlockRow | LossRow) for row in rows)
 
     def rows(self) -> Iterator[BlockRow | LossRow]:
         """Blocks and losses in order.

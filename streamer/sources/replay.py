@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from streamer.message import GapReason, Interval, LineBlock, LineFlag, LineLoss
 from streamer.sources.line_buffer import require_fits
-from streamer.sources.pieces import CorruptPieceError
+from streamer.sources.pieces import CorruptPieceError, printable
 
 if TYPE_CHECKING:
     from streamer import config
@@ -81,6 +81,7 @@ class ReplayedPieces:
 
     def __init__(self, feed: PieceFeed, settings: config.ReplaySource, first_line: int = 0) -> None:
         self._feed = feed
+        self._format = replace(feed.format, description=printable(feed.format.description))
         self._camera = settings.camera
         self._seams = settings.seams
         self._line = first_line
@@ -91,7 +92,7 @@ class ReplayedPieces:
     @property
     def format(self) -> WebFormat:
         """Width of the widest piece, channels and bits of all."""
-        return self._feed.format
+        return self._format
 
     @property
     def truth(self) -> bytes:
@@ -178,7 +179,8 @@ class ReplayedPieces:
         _log.warning("%d lines are lost: %s", line_count, detail)
         self._after_loss = True
         reason = GapReason.CORRUPT_INPUT
-        return LineLoss(self._camera, self._line, line_count, reason, time.time_ns(), detail)
+        now_ns = time.time_ns()
+        return LineLoss(self._camera, self._line, line_count, reason, now_ns, printable(detail))
 
 
 def _padding(columns: int, width: int) -> tuple[Interval, ...]:

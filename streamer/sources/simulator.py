@@ -52,7 +52,8 @@ class SimulatedWeb:
         self._surface = open_surface(settings, web)
         self._planting = Planting(settings, web)
         self._sensor = Sensor(settings)
-        self._truth = GroundTruth(settings.camera, geometry, first_line)
+        self._truth = GroundTruth(settings.camera, geometry)
+        self._unknown_lines = min(first_line, self._end_line)  # before the first one delivered
         self._chunk: _Chunk | None = None
 
     @property
@@ -64,7 +65,11 @@ class SimulatedWeb:
 
     @property
     def truth(self) -> bytes:
-        """JSON: every defect in the delivered lines with its exact box in pixels and mm."""
+        """JSON: every defect from line 0 to the last delivered one, its exact box in pixels and mm.
+
+        Of a web that started later, the defects before are rendered when this is first asked for.
+        """
+        self._recall()
         return self._truth.to_json()
 
     def read_into(self, buffer: PixelArray) -> LineBlock | None:
@@ -93,6 +98,18 @@ class SimulatedWeb:
         """End the web here; the truth stays."""
         self._end_line = self._next_line
         self._chunk = None
+
+    def _recall(self) -> None:
+        """Enter the defects of the lines that another source delivered before this one's start."""
+        end, self._unknown_lines = self._unknown_lines, 0
+        if end == 0:
+            return
+        self._truth.deliver(Interval(0, end), ())
+        for number in range(-(-end // CHUNK_LINES)):
+            first = number * CHUNK_LINES
+            lines = Interval(first, min(first + CHUNK_LINES, end))
+            if self._planting.between(lines.first, lines.end):  # a clean chunk is not rendered
+                self._truth.deliver(lines, self._render(number).changes)
 
     def _require_fits(self, buffer: PixelArray) -> None:
         colours = () if self._settings.channels == 1 else (3,)

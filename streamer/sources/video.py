@@ -11,7 +11,14 @@ import cv2
 
 from streamer.ports import WebFormat
 from streamer.sources.ffv1 import FrameCheck
-from streamer.sources.pieces import CorruptPieceError, Piece, PieceFeed, check_bits, refuse_pixels
+from streamer.sources.pieces import (
+    CorruptPieceError,
+    Piece,
+    PieceFeed,
+    check_bits,
+    printable,
+    refuse_pixels,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -83,6 +90,9 @@ def open_video(settings: ReplaySource) -> PieceFeed:
         ValueError: not a video, a lossy codec without `source.allow_lossy`, or the wrong bits.
     """
     path = settings.path
+    if str(path) != printable(str(path)):  # OpenCV would crash
+        msg = f"{printable(str(path))}: file name must be UTF-8 for a video, rename it"
+        raise ValueError(msg)
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     try:
         header = _read_header(path, capture)

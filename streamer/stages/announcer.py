@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from streamer.web import WebGeometry
 
 NS_PER_MS = 1_000_000
+GAP_UPDATE_MS = 500  # an overload makes many gaps a second
 FAILURE = "failure"  # signal of NAMUR NE 107
 _AT_REST = (StageState.STARTING, StageState.STOPPED)
 
@@ -46,6 +47,7 @@ class Announcer:
     _gap: Alarm | None = None
     _gaps: int = 0
     _gap_lines: Interval = field(default_factory=lambda: Interval(0, 0))
+    _gap_growth: Gap | None = None
     _beats: dict[str, Heartbeat] = field(default_factory=dict)
     _silent: dict[str, Alarm] = field(default_factory=dict)
 
@@ -63,17 +65,37 @@ class Announcer:
             text=f"{defect.defect_class}, {defect.area_mm2:.0f} mm2",
         )
 
-    def on_gap(self, gap: Gap, now_ns: int) -> Alarm:
-        """Lines that were not inspected: a new alarm, or the one that is active grows."""
+    @property
+    def active(self) -> int:
+        """How many gaps and silent stages have not ended."""
+        return (self._gap is not None) + len(self._silent)
+
+    def on_gap(self, gap: Gap, now_ns: int) -> Alarm | None:
+        """Lines that were not inspected: a new alarm, or the one that is active grows.
+
+        Growth is announced at most every GAP_UPDATE_MS; what came since waits for `grown_gap`.
+        """
         lines = Interval(gap.first_line, gap.first_line + gap.line_count)
-        state = DefectState.UPDATE
         if self._gap is None:
-            state, self._gaps = DefectState.NEW, self._gaps + 1
-        else:
-            known = self._gap_lines
-            lines = Interval(min(lines.first, known.first), max(lines.end, known.end))
-        self._gap_lines = lines
-        alarm = self._alarm(f"not-inspected-{self._gaps}", lines)
+            self._gaps, self._gap_lines = self._gaps + 1, lines
+            return self._announce_gap(gap, DefectState.NEW, now_ns)
+        known = self._gap_lines
+        self._gap_lines = Interval(min(lines.first, known.first), max(lines.end, known.end))
+        self._gap_growth = gap
+        return self.grown_gap(now_ns)
+
+    def grown_gap(self, now_ns: int, *, at_once: bool = False) -> Alarm | None:
+        """The growth of the gap that was not announced yet, if there is some and it is time."""
+        gap, active = self._gap_growth, self._gap
+        if gap is None or active is None:
+            return None
+        if not at_once and now_ns - active.raised_ns < GAP_UPDATE_MS * NS_PER_MS:
+            return None
+        return self._announce_gap(gap, DefectState.UPDATE, now_ns)
+
+    def _announce_gap(self, gap: Gap, state: DefectState, now_ns: int) -> Alarm:
+        alarm = self._alarm(f"not-inspected-{self._gaps}", self._gap_lines)
+        self._gap_growth = None
         self._gap = replace(
             alarm,
             kind=AlarmKind.NOT_INSPECTED,
@@ -85,12 +107,18 @@ class Announcer:
         )
         return self._gap
 
-    def on_inspected(self, end_line: int, now_ns: int) -> Alarm | None:
+    def on_inspected(self, end_line: int, now_ns: int) -> tuple[Alarm, ...]:
         """Lines up to `end_line` have their verdicts: the gap before them, if any, has ended."""
-        if self._gap is None or end_line <= self._gap_lines.end:
-            return None
+        return self._end_gap(now_ns) if end_line > self._gap_lines.end else ()
+
+    def _end_gap(self, now_ns: int) -> tuple[Alarm, ...]:
+        """The end of the gap that is active, after its last growth."""
+        grown = self.grown_gap(now_ns, at_once=True)
+        if self._gap is None:
+            return ()
         ended, self._gap = self._gap, None
-        return self._again(ended, DefectState.END, now_ns)
+        end = self._again(ended, DefectState.END, now_ns)
+        return (grown, end) if grown else (end,)
 
     def on_beat(self, beat: Heartbeat, now_ns: int) -> Alarm | None:
         """A stage proves that it works; ends its alarm if there was one."""
@@ -127,9 +155,11 @@ class Announcer:
 
     def end_all(self, now_ns: int) -> tuple[Alarm, ...]:
         """At the end of the roll: the gap and the silent stages that are still active end."""
-        active = [a for a in (self._gap, *self._silent.values()) if a is not None]
-        self._gap, self._silent = None, {}
-        return tuple(self._again(alarm, DefectState.END, now_ns) for alarm in active)
+        silent, self._silent = tuple(self._silent.values()), {}
+        return (
+            *self._end_gap(now_ns),
+            *(self._again(alarm, DefectState.END, now_ns) for alarm in silent),
+        )
 
     def _again(self, alarm: Alarm, state: DefectState, now_ns: int) -> Alarm:
         self._sequence += 1

@@ -15,12 +15,14 @@ from streamer.message import (
     Gap,
     GapReason,
     Hello,
+    ProfileQuery,
     ProfileState,
     Resume,
     StageState,
     TileFailed,
 )
 from streamer.stages.gap_log import GapLog
+from streamer.stages.rated_log import RatedLog
 from streamer.stages.reader import SourceEnd, SourceReader
 from streamer.tiling import Origin, TileGrid, TilingState, cut, finish, start_tiling
 
@@ -35,6 +37,8 @@ _LOG = logging.getLogger(__name__)
 NS_PER_S = 1_000_000_000
 MAX_OUTBOX = 10_000
 MAX_SILENCE_S = 30.0
+GREETING_S = 1.0
+TRUTH_LIMIT_MS = 60_000  # a simulated web that was resumed renders its earlier defects again
 STOPPED_ON_REQUEST = "stopped on request"
 
 
@@ -75,7 +79,10 @@ class CaptureStage:
     _resume: Resume | None = field(init=False, default=None)
     _progress_ns: int = field(init=False, default=0)
     _rows: int = field(init=False, default=0)
+    _greeted_ns: int | None = field(init=False, default=None)
+    _unasked: set[str] = field(init=False, default_factory=set)
     _gap_log: GapLog = field(init=False, default_factory=GapLog)
+    _drops: RatedLog = field(init=False, default_factory=lambda: RatedLog("dropped messages"))
 
     def __post_init__(self) -> None:
         self.dispatcher = Dispatcher(self.plan.dispatch)
@@ -99,11 +106,12 @@ class CaptureStage:
             fault = self._drain() or fault
         finally:
             reader.stop()
+        self.pulse.announce_busy(TRUTH_LIMIT_MS)
         self._end_roll(self._tiling.next_line, source.truth, fault)
         return fault
 
     def _greet(self) -> Resume | None:
-        """Say hello until the sink tells where the roll stands."""
+        """Say hello until the sink tells where the roll stands; it may start later than this."""
         plan, grid = self.plan, self.plan.grid
         hello = Hello(
             plan.origin.roll,
@@ -113,11 +121,17 @@ class CaptureStage:
             grid.columns,
             plan.source,
         )
-        self._outbox.append(hello)
-        self._flush()
         while self._resume is None and not self.stopping():
+            self._say_hello(hello)
             self._serve(100)
         return self._resume
+
+    def _say_hello(self, hello: Hello) -> None:
+        now_ns, said_ns = self.pulse.now_ns(), self._greeted_ns
+        if said_ns is None or now_ns - said_ns >= GREETING_S * NS_PER_S:
+            self._greeted_ns = now_ns
+            if hello not in self._outbox:
+                self._outbox.append(hello)
 
     def _capture(self, reader: SourceReader) -> str:
         while not self.stopping():
@@ -151,27 +165,37 @@ class CaptureStage:
         """Hear workers and sink, send what can be sent, notice who is silent, beat."""
         self.links.wait(timeout_ms)
         while (request := self.links.workers.receive()) is not None:
-            self._hear_worker(request[1])
+            self._hear_worker(*request)
         while (answer := self.links.ledger.receive()) is not None:
             self._hear_sink(answer)
         self._report_gaps(self.dispatcher.expire(self.pulse.now_ns()))
         self.dispatcher.balance()
+        self._ask_for_profiles()
         self._send_tiles()
         self._flush()
         self.pulse.queue_depth = self.dispatcher.waiting
         self.pulse.beat()
 
-    def _hear_worker(self, request: object) -> None:
+    def _hear_worker(self, peer: str, request: object) -> None:
         match request:
             case Credit():
+                if request.worker not in self.dispatcher.workers:
+                    self._unasked.add(request.worker)
                 self.dispatcher.credit(request, self.pulse.now_ns())
-            case ProfileState():
-                self.dispatcher.adopt_profile(request)
+            case ProfileState() if self._is_ours(request):
+                self.dispatcher.adopt_profile(request, peer)
             case TileFailed():
                 detail = f"{request.worker}: {request.detail}"
                 self._report_gaps(self.dispatcher.failed(request.address, detail))
             case _:
-                _LOG.warning("dropped %s from a worker", type(request).__name__)
+                self._drop(request, "a worker")
+
+    def _is_ours(self, state: ProfileState) -> bool:
+        origin = self.plan.origin
+        return (state.roll, state.camera) == (origin.roll, origin.camera)
+
+    def _drop(self, message: object, sender: str) -> None:
+        self._drops.add(f"dropped {type(message).__name__} from {sender}", self.pulse.now_ns())
 
     def _hear_sink(self, answer: object) -> None:
         match answer:
@@ -179,9 +203,15 @@ class CaptureStage:
                 self.dispatcher.settle(answer.addresses)
                 self._progress_ns = self.pulse.now_ns()
             case Resume():
-                self._resume = answer
+                self._resume = self._resume or answer  # each hello is answered; the first counts
             case _:
-                _LOG.warning("dropped %s from the sink", type(answer).__name__)
+                self._drop(answer, "the sink")
+
+    def _ask_for_profiles(self) -> None:
+        """What the lanes' profiles are is known to workers that outlived the capture before."""
+        query = ProfileQuery(self.plan.origin.roll, self.plan.origin.camera)
+        alive = self._unasked.intersection(self.dispatcher.workers)
+        self._unasked = {w for w in sorted(alive) if not self.links.workers.send(w, query)}
 
     def _send_tiles(self) -> None:
         for sending in self.dispatcher.sendings(self.pulse.now_ns()):
@@ -210,6 +240,7 @@ class CaptureStage:
         origin = self.plan.origin
         end = EndOfRoll(origin.roll, origin.camera, last_line, self._rows, not fault, fault, truth)
         self._gap_log.flush()
+        self._drops.flush()
         self._outbox.append(end)
         self._progress_ns = self.pulse.now_ns()
         while self._outbox:

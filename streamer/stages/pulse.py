@@ -31,10 +31,10 @@ class Pulse:
     figures: dict[str, float] = field(default_factory=dict)
     _sent_ns: int = 0
 
-    def beat(self) -> None:
-        """Send a heartbeat if one is due."""
+    def beat(self, busy_ms: int = 0) -> None:
+        """Send a heartbeat if one is due; `busy_ms`: how long the next call may last."""
         if self.now_ns() - self._sent_ns >= self.beat_ms * NS_PER_MS:
-            self.beat_now()
+            self.beat_now(busy_ms)
 
     def announce_busy(self, limit_ms: int) -> None:
         """Say before a call how long it may last; past that the stage counts as stalled."""

@@ -7,7 +7,15 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from streamer.message import Credit, ProfileState, StageState, Tile, TileFailed
+from streamer.message import (
+    Credit,
+    ProfileQuery,
+    ProfileState,
+    StageState,
+    Tile,
+    TileFailed,
+)
+from streamer.stages.rated_log import RatedLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +49,10 @@ class ScoreStage:
     stopping: Callable[[], bool]
     tile_timeout_ms: int
     _tiles: deque[Tile | ProfileState] = field(default_factory=deque)
+    _profiles: dict[int, ProfileState] = field(default_factory=dict)  # by lane, of one roll
+    _outbox: deque[ProfileState | TileFailed] = field(default_factory=deque)
+    _failures: RatedLog = field(default_factory=lambda: RatedLog("failures"))
+    _drops: RatedLog = field(default_factory=lambda: RatedLog("dropped messages"))
     _asked_ns: int = 0
     _received_ns: int = 0
     _tiles_done: int = 0
@@ -53,11 +65,16 @@ class ScoreStage:
         self._ask(PREFETCH_TILES)
         while not self._may_stop():
             self._receive()
+            self._flush()
             if not self._tiles:
                 self.links.wait(50)
+                self.pulse.state = StageState.READY
                 self._keep_alive()
                 continue
             self._work(self._tiles.popleft())
+        self._flush()
+        self._failures.flush()
+        self._drops.flush()
         self.pulse.enter(StageState.STOPPED)
 
     def _may_stop(self) -> bool:
@@ -68,10 +85,23 @@ class ScoreStage:
     def _receive(self) -> None:
         while (message := self.links.tiles.receive()) is not None:
             self._received_ns = self.pulse.now_ns()
-            if isinstance(message, Tile | ProfileState):
-                self._tiles.append(message)
-            else:
-                _LOG.warning("dropped %s from capture", type(message).__name__)
+            match message:
+                case Tile() | ProfileState():
+                    self._tiles.append(message)
+                case ProfileQuery():
+                    self._answer(message)
+                case _:
+                    line = f"dropped {type(message).__name__} from capture"
+                    self._drops.add(line, self._received_ns)
+
+    def _answer(self, query: ProfileQuery) -> None:
+        """A capture that does not know this worker asks: tell it the profiles in use."""
+        asked = [s for s in self._profiles.values() if _same_web(s, query)]
+        self._outbox.extend(s for s in asked if s not in self._outbox)
+
+    def _flush(self) -> None:
+        while self._outbox and self.links.tiles.send(self._outbox[0]):
+            self._outbox.popleft()
 
     def _work(self, item: Tile | ProfileState) -> None:
         if isinstance(item, ProfileState):
@@ -87,7 +117,8 @@ class ScoreStage:
             self._fail(item, error)
         else:
             self._count(item, self.pulse.now_ns() - started_ns)
-            self._deliver(verdict)
+            self._deliver(item, verdict)
+        self._flush()  # before the credit, which asks for tiles that come after this
         self._ask(1)
         self.pulse.beat_now()
 
@@ -97,6 +128,13 @@ class ScoreStage:
         except ValueError as error:
             # The lane then learns its profile anew from the tiles that come next.
             _LOG.error("profile of lane %d cannot be used: %s", state.lane, error)
+        else:
+            self._remember(state)
+
+    def _remember(self, state: ProfileState) -> None:
+        """Keep what a capture that is started anew must be told; one roll at a time."""
+        kept = {n: s for n, s in self._profiles.items() if _same_web(s, state)}
+        self._profiles = kept | {state.lane: state}
 
     def _count(self, tile: Tile, elapsed_ns: int) -> None:
         self._tiles_done += 1
@@ -106,7 +144,7 @@ class ScoreStage:
         self.pulse.figures["tiles"] = self._tiles_done
         self.pulse.figures["busy_s"] = round(self._seconds, 3)
 
-    def _deliver(self, verdict: Verdict) -> None:
+    def _deliver(self, tile: Tile, verdict: Verdict) -> None:
         """Results wait for room in the sink's queue; a stop lets go of them after a while."""
         finished_ns = self.pulse.now_ns()
         while not self.links.results.send(verdict.score_map):
@@ -114,14 +152,16 @@ class ScoreStage:
                 return
             self._receive()  # what waits there would end every wait at once
             self.links.wait(5)
-            self.pulse.beat()
+            self._keep_alive(tile)
         if verdict.profile is not None:
-            self.links.tiles.send(verdict.profile)
+            self._remember(verdict.profile)
+            self._outbox.append(verdict.profile)
 
     def _fail(self, tile: Tile, error: Exception) -> None:
         detail = f"{type(error).__name__}: {error}"[:500]
-        _LOG.error("tile %s cannot be scored: %s", tile.address, detail)
-        self.links.tiles.send(TileFailed(tile.address, self.worker, detail))
+        line = f"tile {tile.address} cannot be scored: {detail}"
+        self._failures.add(line, self.pulse.now_ns())
+        self._outbox.append(TileFailed(tile.address, self.worker, detail))
 
     def _ask(self, tiles: int, present: Tile | None = None, busy_ms: int = 0) -> None:
         """Credit for more tiles, and what is still held, the present one first."""
@@ -131,8 +171,13 @@ class ScoreStage:
         busy_until_ns = self._asked_ns + busy_ms * 1_000_000
         self.links.tiles.send(Credit(self.worker, tiles, held, busy_until_ns, PREFETCH_TILES))
 
-    def _keep_alive(self) -> None:
+    def _keep_alive(self, present: Tile | None = None) -> None:
+        """Show capture and watchers that this loop turns, with what is held meanwhile."""
         if self.pulse.now_ns() - self._asked_ns > self.pulse.beat_ms * 1_000_000:
-            self._ask(0)
-        self.pulse.state = StageState.READY
+            self._flush()
+            self._ask(0, present)
         self.pulse.beat()
+
+
+def _same_web(state: ProfileState, other: ProfileState | ProfileQuery) -> bool:
+    return (state.roll, state.camera) == (other.roll, other.camera)

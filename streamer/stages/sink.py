@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from streamer.decision import MERGED, DecisionSettings, DecisionState, decide, finish
@@ -22,8 +22,8 @@ from streamer.message import (
     StageState,
     TileAddress,
 )
-from streamer.ports import RollSummary
 from streamer.stages.announcer import AlarmOrigin, Announcer
+from streamer.stages.roll_session import RollSession
 from streamer.stages.verdicts import RollVerdicts
 from streamer.stitching import StitchState
 
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streamer.message import Alarm, Defect
-    from streamer.ports import AlarmOutput, Inlet, RollRecord, Switchboard, Waiting
+    from streamer.ports import AlarmOutput, Inlet, RollRecord, RollSummary, Switchboard, Waiting
     from streamer.stages.pulse import Pulse
 
 _LOG = logging.getLogger(__name__)
 NS_PER_MS = 1_000_000
-FINISH_LIMIT_MS = 30_000  # for the manifest and report of a long roll
+DISK_LIMIT_MS = FINISH_LIMIT_MS = 30_000  # for a slow disk; for the report of a long roll
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +75,9 @@ class SinkStage:
     _decision: DecisionState = field(init=False, default_factory=DecisionState)
     _acks: dict[str, deque[TileAddress]] = field(init=False, default_factory=dict)
     _capture: str = field(init=False, default="")
-    _hello: Hello | None = field(init=False, default=None)
-    _end: EndOfRoll | None = field(init=False, default=None)
-    _defects: int = field(init=False, default=0)
-    _open_defects: set[int] = field(init=False, default_factory=set)
-    _started_ns: int = field(init=False, default=0)
+    _session: RollSession = field(init=False, default_factory=RollSession)
     _progress_ns: int = field(init=False, default=0)
     _strip_ns: int = field(init=False, default=0)
-    _engine: str = field(init=False, default="")
     _alarm_faults: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
@@ -92,7 +87,7 @@ class SinkStage:
 
     def run(self) -> RollSummary:
         """Take verdicts until the roll is complete; returns its summary, already recorded."""
-        self._started_ns = self._progress_ns = self.pulse.now_ns()
+        self._session.started_ns = self._progress_ns = self.pulse.now_ns()
         self.pulse.enter(StageState.READY)
         while not self._is_complete():
             self.links.wait(20)
@@ -105,18 +100,18 @@ class SinkStage:
         return self._finish()
 
     def _is_complete(self) -> bool:
-        end = self._end
+        end = self._session.end
         return end is not None and self.verdicts.stitch.next_sequence >= end.rows
 
     def _must_give_up(self) -> bool:
         """Whether nothing can complete this roll: it is over or to be stopped, and nothing comes.
 
-        A ledger row that was lost on the way is such a case: nobody would ever send it again.
+        A lost ledger row whose lines are not known is such a case: nobody would send it again.
         """
         silent_ms = (self.pulse.now_ns() - self._progress_ns) / NS_PER_MS
-        if self._end is not None:
+        if self._session.end is not None:
             return silent_ms > self.plan.verdict_timeout_ms + self.plan.orphan_timeout_ms
-        patience_ms = self.plan.orphan_timeout_ms if self._hello is not None else 0
+        patience_ms = self.plan.orphan_timeout_ms if self._session.hello is not None else 0
         return self.stopping() and silent_ms > patience_ms
 
     def _hear(self) -> None:
@@ -130,12 +125,11 @@ class SinkStage:
             case Hello():
                 self._greet(peer, message)
             case LedgerRow() if self._is_ours(message.roll):
-                self._progress(self.verdicts.add_row(message))
+                self._take_row(message)
             case Gap() if self._is_ours(message.roll):
                 self._take_gap(message)
             case EndOfRoll() if self._is_ours(message.roll):
-                self._end = message
-                self._progress(news=True)
+                self._take_end(message)
             case Heartbeat():
                 self._take_beat(message)
             case _:
@@ -146,7 +140,7 @@ class SinkStage:
             case ScoreMap() if self._is_ours(message.roll) and message.stride == self.plan.stride:
                 self._take_map(message)
             case Heartbeat():
-                self._engine = message.backend or self._engine
+                self._session.engine = message.backend or self._session.engine
                 self._take_beat(message)
             case _:
                 _LOG.warning("dropped %s from a worker", type(message).__name__)
@@ -160,17 +154,35 @@ class SinkStage:
 
     def _greet(self, peer: str, hello: Hello) -> None:
         """Tell capture where the roll stands; what a dead one left open is not inspected."""
-        if self._hello is not None and self._hello.incarnation != hello.incarnation:
-            detail = "capture was restarted"
-            self._give_up_tiles(GapReason.CAMERA_LOSS, detail)
-        if self._hello is None:
-            self._started_ns = self.pulse.now_ns()
-        self._hello, self._capture = hello, peer
+        if self._session.greet(hello, self.pulse.now_ns()):
+            self._give_up_tiles(GapReason.CAMERA_LOSS, "capture was restarted")
+        self._capture = peer
         self._progress(news=True)
         resume = Resume(self.verdicts.last_line, self.verdicts.next_sequence)
         if not self.links.ledger.send(peer, resume):
             _LOG.warning("capture %s left before it was answered", peer)
         self.pulse.state = StageState.RUNNING
+
+    def _take_row(self, row: LedgerRow) -> None:
+        now_ns, follows_hole = self.pulse.now_ns(), self._close_hole(row)
+        # The lost rows may have ended off the grid of the piece before them.
+        row = replace(row, starts_piece=row.starts_piece or follows_hole)
+        self._progress(self.verdicts.add_row(row, now_ns))
+
+    def _take_end(self, end: EndOfRoll) -> None:
+        self._session.end = end
+        self._progress(news=True)
+        after = self._session.row_after_end(self.pulse.now_ns())
+        if after is not None:
+            self._close_hole(after)
+
+    def _close_hole(self, following: LedgerRow) -> bool:
+        """Whether ledger rows before this one were lost; they are announced as not inspected."""
+        now_ns = self.pulse.now_ns()
+        gaps = self.verdicts.close_hole(following, now_ns)
+        for gap in gaps:
+            self._publish(self.announcer.on_gap(gap, now_ns))
+        return bool(gaps)
 
     def _give_up_tiles(self, reason: GapReason, detail: str) -> None:
         for gap in self.verdicts.unsettled_gaps(reason, detail):
@@ -193,8 +205,7 @@ class SinkStage:
 
     def _take_beat(self, beat: Heartbeat) -> None:
         ended = self.announcer.on_beat(beat, self.pulse.now_ns())
-        if ended is not None:
-            self._publish(ended)
+        self._publish(ended)
 
     def _send_acks(self) -> None:
         for peer, addresses in self._acks.items():
@@ -203,24 +214,26 @@ class SinkStage:
 
     def _publish_strips(self) -> None:
         for strip in self.verdicts.take_strips():
+            self.pulse.announce_busy(DISK_LIMIT_MS)
             self.record.add_strip(strip)
             self._decision, defects = decide(self._decision, strip, self.plan.decision)
             for defect in defects:
                 self._publish_defect(defect)
             self._strip_ns = strip.captured_ns
-            ended = self.announcer.on_inspected(
-                strip.first_line + strip.line_count, self.pulse.now_ns()
-            )
-            if ended is not None:
-                self._publish(ended)
+            end_line = strip.first_line + strip.line_count
+            for alarm in self.announcer.on_inspected(end_line, self.pulse.now_ns()):
+                self._publish(alarm)
 
     def _publish_defect(self, defect: Defect) -> None:
-        self._defects += defect.state is DefectState.NEW
-        self._defects -= defect.defect_class == MERGED  # it was part of another one
+        self.pulse.beat(DISK_LIMIT_MS)
+        self._session.defects += defect.state is DefectState.NEW
+        self._session.defects -= defect.defect_class == MERGED  # it was part of another one
         self.record.add_defect(defect)
         self._publish(self.announcer.on_defect(defect, self.pulse.now_ns()))
 
-    def _publish(self, alarm: Alarm) -> None:
+    def _publish(self, alarm: Alarm | None) -> None:
+        if alarm is None:
+            return
         self.record.add_alarm(alarm)
         self._tell_outputs(lambda output: output.publish(alarm))
 
@@ -242,6 +255,9 @@ class SinkStage:
         if now_ns - self._progress_ns > self.plan.verdict_timeout_ms * NS_PER_MS:
             detail = f"no verdict in {self.plan.verdict_timeout_ms} ms"
             self._give_up_tiles(GapReason.TIMEOUT, detail)
+        for gap in self.verdicts.overdue_gaps(self.plan.verdict_timeout_ms, now_ns):
+            self._take_gap(gap)
+        self._publish(self.announcer.grown_gap(now_ns))
         self._tell_outputs(lambda output: output.poll())
         self.pulse.queue_depth = len(self.verdicts.stitch.unsettled)
         self.pulse.last_line = self.verdicts.stitch.next_line
@@ -251,11 +267,13 @@ class SinkStage:
     def _figures(self, now_ns: int) -> dict[str, float]:
         coverage, regions = self.verdicts.coverage, self._decision.regions
         lag_ns = now_ns - self._strip_ns if self._strip_ns else 0
+        open_defects = sum(region.defect_id > 0 for region in regions)
         return {
             "inspected_px": coverage.inspected,
             "not_inspected_px": coverage.not_inspected_total,
-            "defects": self._defects,
-            "open_defects": sum(region.defect_id > 0 for region in regions),
+            "defects": self._session.defects,
+            "open_defects": open_defects,
+            "open_alarms": open_defects + self.announcer.active,
             "alarm_faults": self._alarm_faults,
             "lag_ms": lag_ns / NS_PER_MS,
             "latency_p50_ms": self.verdicts.latency.quantile(0.5) * 1000,
@@ -266,43 +284,14 @@ class SinkStage:
         if not self._is_complete():
             self._give_up_tiles(GapReason.CAMERA_LOSS, "the roll was not ended by capture")
             self._publish_strips()
+        self.pulse.announce_busy(DISK_LIMIT_MS)
         for defect in finish(self._decision, self.plan.decision):
             self._publish_defect(defect)
         for alarm in self.announcer.end_all(self.pulse.now_ns()):
             self._publish(alarm)
         self._send_acks()
-        summary = self._summary()
+        summary = self._session.summarise(self.plan.origin, self.verdicts, self.pulse.now_ns())
         self.pulse.announce_busy(FINISH_LIMIT_MS)
         self.record.finish(summary)
         self.pulse.enter(StageState.STOPPED)
         return summary
-
-    def _summary(self) -> RollSummary:
-        origin, end, verdicts = self.plan.origin, self._end, self.verdicts
-        if self._hello is None:
-            outcome = "stopped before the first line"
-        elif end is None:
-            outcome = "capture did not end the roll"
-        elif not self._is_complete():
-            outcome = f"{end.rows - verdicts.stitch.next_sequence} rows never reached the ledger"
-        else:
-            outcome = "complete" if end.complete else end.reason
-        return RollSummary(
-            roll=origin.roll,
-            camera=origin.camera,
-            source=self._hello.source if self._hello else "",
-            last_line=verdicts.last_line,
-            columns=origin.geometry.columns,
-            coverage=verdicts.coverage,
-            started_ns=self._started_ns,
-            ended_ns=self.pulse.now_ns(),
-            latency_p50_s=verdicts.latency.quantile(0.5),
-            latency_p99_s=verdicts.latency.quantile(0.99),
-            defects=self._defects,
-            engine=self._engine,
-            workers=tuple(sorted(verdicts.workers)),
-            model_digests=tuple(sorted(verdicts.models)),
-            profile_digests=dict(sorted(verdicts.profiles.items())),
-            outcome=outcome,
-            truth=end.truth if end else b"",
-        )

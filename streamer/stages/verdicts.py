@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from streamer import stitching
@@ -12,10 +12,12 @@ from streamer.stages.latency import LatencyHistogram
 from streamer.web import Coverage, Strip
 
 if TYPE_CHECKING:
-    from streamer.stitching import StitchState
+    from streamer.stitching import LaneVerdict, StitchState
 
 _LOG = logging.getLogger(__name__)
 NS_PER_S = 1_000_000_000
+NS_PER_MS = 1_000_000
+LOST_ROW = "ledger row lost"
 
 
 @dataclass(slots=True)
@@ -32,13 +34,56 @@ class RollVerdicts:
     profiles: dict[str, str] = field(default_factory=dict)  # by lane, the last one used
     models: set[str] = field(default_factory=set)
     workers: set[str] = field(default_factory=set)
+    self_judged_px: int = 0
+    _arrived_ns: dict[int, int] = field(default_factory=dict)  # by row, until it is a strip
 
-    def add_row(self, row: LedgerRow) -> bool:
+    def add_row(self, row: LedgerRow, now_ns: int) -> bool:
         """Announce a row; False when it is already known."""
         before = self.stitch
         self.stitch = stitching.add_row(before, row)
         if self.stitch is before:
             return False
+        self._announce(row, now_ns)
+        return True
+
+    def close_hole(self, following: LedgerRow, now_ns: int) -> tuple[Gap, ...]:
+        """Rows before `following` that never came are announced as not inspected; their gaps.
+
+        Rows of one capture come in order, and nobody sends a lost one again.
+        """
+        gaps: list[Gap] = []
+        for row in self._lost_rows(following):
+            tiles = ((row, lane) for lane in range(len(row.lane_columns)))
+            lost = tuple(_gap(*tile, GapReason.CAMERA_LOSS, LOST_ROW) for tile in tiles)
+            self.stitch = stitching.add_lost_row(self.stitch, row, lost)
+            self._announce(row, now_ns)
+            gaps += lost
+        return tuple(gaps)
+
+    def _lost_rows(self, following: LedgerRow) -> tuple[LedgerRow, ...]:
+        """Rows in place of the lost ones; none if there are too few lines to share out.
+
+        How their lines were cut is not known: the first takes all but one for each of the others.
+        """
+        count = following.sequence - self.next_sequence
+        spare = following.first_line - self.last_line - count
+        if count <= 0 or spare < 0:
+            return ()
+        row = replace(
+            following,
+            sequence=self.next_sequence,
+            first_line=self.last_line,
+            line_count=1 + spare,
+            starts_piece=True,
+            masked=(),
+        )
+        first, line = row.sequence, row.first_line + spare
+        others = range(1, count)
+        return row, *(
+            replace(row, sequence=first + n, first_line=line + n, line_count=1) for n in others
+        )
+
+    def _announce(self, row: LedgerRow, now_ns: int) -> None:
         web = masked = 0
         for lane in range(len(row.lane_columns)):
             lane_web, lane_masked = stitching.lane_area(row, lane)
@@ -46,20 +91,21 @@ class RollVerdicts:
         self.coverage = self.coverage.add_captured(web + masked).add_masked(masked)
         self.last_line = max(self.last_line, row.first_line + row.line_count)
         self.next_sequence = max(self.next_sequence, row.sequence + 1)
+        self._arrived_ns[row.sequence] = now_ns
         self._account_early(row)
-        return True
 
     def _account_early(self, row: LedgerRow) -> None:
         """Maps and gaps that came before their row count now that its size is known."""
         for lane, verdict in self.stitch.rows[row.sequence].lanes.items():
-            self._account(row, lane, verdict.reason if isinstance(verdict, Gap) else None)
+            self._account(row, lane, verdict)
 
-    def _account(self, row: LedgerRow, lane: int, reason: GapReason | None) -> None:
+    def _account(self, row: LedgerRow, lane: int, verdict: LaneVerdict) -> None:
         web, _ = stitching.lane_area(row, lane)
-        if reason is None:
-            self.coverage = self.coverage.add_inspected(web)
-        else:
-            self.coverage = self.coverage.add_not_inspected(reason, web)
+        if isinstance(verdict, Gap):
+            self.coverage = self.coverage.add_not_inspected(verdict.reason, web)
+            return
+        self.coverage = self.coverage.add_inspected(web)
+        self.self_judged_px += web * verdict.self_judged
 
     def add_map(self, score_map: ScoreMap, now_ns: int) -> bool:
         """Take a score map; False when the tile already had a verdict or has another size."""
@@ -67,9 +113,9 @@ class RollVerdicts:
             return False
         if not self._settle(stitching.paste(self.stitch, score_map), score_map.sequence):
             return False
-        row = self.stitch.rows[score_map.sequence].ledger
-        if row is not None:
-            self._account(row, score_map.lane, None)
+        row = self.stitch.rows[score_map.sequence]
+        if row.ledger is not None:
+            self._account(row.ledger, score_map.lane, row.lanes[score_map.lane])
         self.latency.add((now_ns - score_map.captured_ns) / NS_PER_S)
         self.profiles[str(score_map.lane)] = score_map.profile_digest
         self.models.add(score_map.model_digest)
@@ -90,7 +136,7 @@ class RollVerdicts:
         for sequence in settled:
             row = self.stitch.rows[sequence].ledger
             if row is not None:
-                self._account(row, gap.lane, gap.reason)
+                self._account(row, gap.lane, gap)
         return bool(settled)
 
     def _settle(self, stitch: StitchState, sequence: int) -> bool:
@@ -112,22 +158,33 @@ class RollVerdicts:
 
     def unsettled_gaps(self, reason: GapReason, detail: str) -> tuple[Gap, ...]:
         """Gaps for every tile that still waits for its verdict."""
+        return tuple(_gap(row, lane, reason, detail) for row, lane in self.stitch.unsettled)
+
+    def overdue_gaps(self, limit_ms: int, now_ns: int) -> tuple[Gap, ...]:
+        """Gaps for tiles that wait for longer than `limit_ms` though their lane has gone on.
+
+        A tile still in capture's queue has no such successor: tiles of a lane go out in order.
+        """
+        oldest_ns = now_ns - limit_ms * NS_PER_MS
+        if min(self._arrived_ns.values(), default=now_ns) >= oldest_ns:
+            return ()
+        passed, detail = self.stitch.worked_on, f"no verdict in {limit_ms} ms"
         return tuple(
-            Gap(
-                row.roll,
-                row.camera,
-                lane,
-                row.sequence,
-                1,
-                row.first_line,
-                row.line_count,
-                reason,
-                detail,
-            )
+            _gap(row, lane, GapReason.TIMEOUT, detail)
             for row, lane in self.stitch.unsettled
+            if self._arrived_ns[row.sequence] < oldest_ns and row.sequence < passed.get(lane, 0)
         )
 
     def take_strips(self) -> tuple[Strip, ...]:
         """Strips that became complete, in down-web order."""
+        first = self.stitch.next_sequence
         self.stitch, strips = stitching.take_strips(self.stitch)
+        for sequence in range(first, self.stitch.next_sequence):
+            del self._arrived_ns[sequence]
         return strips
+
+
+def _gap(row: LedgerRow, lane: int, reason: GapReason, detail: str) -> Gap:
+    """The gap of one tile."""
+    lines = row.first_line, row.line_count
+    return Gap(row.roll, row.camera, lane, row.sequence, 1, *lines, reason, detail)

@@ -104,11 +104,23 @@ def test_the_replay_source_of_the_documented_file_is_valid_with_its_comment_mark
         ),
         (
             "supervisor:\n  beat_ms: 2000\n",
-            ": config: supervisor.stall_ms must be >= 3 * supervisor.beat_ms, got 3000 and 2000",
+            ":1: supervisor.stall_ms must be >= 3 * supervisor.beat_ms = 6000, got 3000",
         ),
         (
             "tiles:\n  worker_timeout_ms: 300\n",
-            ": config: tiles.worker_timeout_ms must be >= 2 * supervisor.beat_ms, got 300 and 200",
+            ":2: tiles.worker_timeout_ms must be >= 2 * supervisor.beat_ms = 400, got 300",
+        ),
+        (
+            "tiles:\n  verdict_timeout_ms: 1000\n",
+            ":2: tiles.verdict_timeout_ms must be >= score.tile_timeout_ms = 30000, got 1000",
+        ),
+        (
+            "supervisor:\n  stop_timeout_ms: 200\n",
+            ":2: supervisor.stop_timeout_ms must be >= tiles.drain_timeout_ms = 30000, got 200",
+        ),
+        (
+            "web:\n  columns: 300\n",
+            ":2: web.columns must be source.columns = 1024, got 300",
         ),
         ("web:\n  pixel_mm: 1\nweb: {}\n", ":3: web: key must appear once, first seen in line 1"),
         (
@@ -146,9 +158,9 @@ def test_unreadable_files_are_named(tmp_path):
 
 
 def test_settings_override_the_file(write):
-    path = write("web:\n  pixel_mm: 0.1\n  columns: 500\n")
+    path = write("web:\n  pixel_mm: 0.1\n  columns: 1024\n")
     loaded = load_config(path, ("web.pixel_mm=0.2", "tiles.lines=256", "web.pixel_mm=0.3"))
-    assert (loaded.web.pixel_mm, loaded.web.columns, loaded.tiles.lines) == (0.3, 500, 256)
+    assert (loaded.web.pixel_mm, loaded.web.columns, loaded.tiles.lines) == (0.3, 1024, 256)
 
 
 @pytest.mark.parametrize(

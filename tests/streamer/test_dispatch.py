@@ -186,8 +186,8 @@ def test_one_lane_under_skip_lanes_falls_back_to_dropping_the_oldest():
     assert d.waiting == 4
 
 
-def state(lane=0, sequence=2):
-    return ProfileState("r", "c", lane, sequence, "digest", b"profile")
+def state(lane=0, sequence=2, digest="digest"):
+    return ProfileState("r", "c", lane, sequence, digest, b"profile")
 
 
 def test_tiles_of_a_profile_are_sent_again_until_the_profile_exists():
@@ -210,12 +210,61 @@ def test_a_new_worker_gets_the_profile_before_the_tiles():
     ask(d, "a", 3)
     sent(d)
     d.settle([TileAddress("c", 0, 0), TileAddress("c", 0, 1)])
-    d.adopt_profile(state())
+    d.adopt_profile(state(), "a")
     d.expire(500 * MS)
     ask(d, "b", 3, 500 * MS)
     contents = [s.content for s in d.sendings(500 * MS)]
     assert isinstance(contents[0], ProfileState)
     assert [c.sequence for c in contents[1:]] == [2]
+
+
+def profiles_sent(d):
+    return [(s.worker, s.content) for s in d.sendings(0) if isinstance(s.content, ProfileState)]
+
+
+def test_a_profile_that_another_worker_knows_reaches_the_lanes_worker_before_its_next_tile():
+    d = dispatcher(profile_tiles=2)
+    d.add_row([tile(5)])
+    ask(d, "a", 2)
+    assert sent(d) == [("a", 0, 5)]  # the capture before this one gave the lane to b
+    d.adopt_profile(state(sequence=2), "b")
+    d.add_row([tile(6)])
+    contents = [(s.worker, s.content) for s in d.sendings(0)]
+    assert contents[0] == ("a", state(sequence=2))
+    assert [(w, c.sequence) for w, c in contents[1:]] == [("a", 6)]
+
+
+def test_the_profile_that_holds_from_the_earliest_tile_is_the_lanes():
+    d = dispatcher()
+    ask(d, "a", 9)
+    d.add_row([tile(5)])
+    sent(d)
+    d.adopt_profile(state(sequence=6, digest="relearnt"), "a")
+    d.add_row([tile(6)])
+    assert profiles_sent(d) == []  # its own
+    d.adopt_profile(state(sequence=2), "b")
+    d.add_row([tile(7)])
+    assert profiles_sent(d) == [("a", state(sequence=2))]
+    d.adopt_profile(state(sequence=7, digest="again"), "a")
+    d.add_row([tile(8)])
+    assert profiles_sent(d) == [("a", state(sequence=2))]
+    d.adopt_profile(
+        state(sequence=6, digest="relearnt"), "b"
+    )  # not the lane's worker: nobody needs to know
+    d.add_row([tile(9)])
+    assert profiles_sent(d) == []
+
+
+def test_no_tiles_are_kept_for_a_lane_whose_profile_a_worker_brought():
+    d = dispatcher(profile_tiles=2)
+    d.adopt_profile(state(sequence=2), "a")
+    ask(d, "a", 9)
+    d.add_row([tile(5)])
+    sent(d)
+    d.settle([TileAddress("c", 0, 5)])
+    d.expire(10**12)
+    ask(d, "b", 9, 10**12)
+    assert sent(d, 10**12) == []
 
 
 def test_lanes_move_to_a_worker_that_joins():

@@ -90,11 +90,38 @@ def test_a_score_map_covers_its_core_on_the_grid():
         (MAP, {"column_count": 25}, r"scores must be \(2, 4\), got \(2, 3\)"),
         (MAP, {"alarm_level": 0.0}, "alarm_level must be > background"),
         (MAP, {"alarm_level": float("nan")}, "alarm_level must be > background"),
+        (MAP, {"alarm_level": float("inf")}, "levels must be finite"),
+        (MAP, {"background": float("-inf")}, "levels must be finite"),
     ],
 )
 def test_nonsense_is_refused(whole, changes, text):
     with pytest.raises(ValueError, match=text):
         dataclasses.replace(whole, **changes)
+
+
+def holed(column, value=float("nan")):
+    scores = np.zeros((2, 3), np.float32)
+    scores[1, column] = value
+    return scores
+
+
+@pytest.mark.parametrize(
+    ("column", "masked"),
+    [(0, (0, 24)), (0, (20, 22)), (1, (20, 25)), (2, (32, 33)), (2, (0, 99))],
+)
+def test_a_score_may_be_missing_where_its_cell_touches_a_mask(column, masked):
+    changes = {"scores": holed(column), "masked": (m.Interval(*masked),)}
+    assert np.isnan(dataclasses.replace(MAP, **changes).scores).sum() == 1
+    for value in (np.inf, -np.inf):
+        with pytest.raises(ValueError, match="scores must be finite where there is web, got 1"):
+            dataclasses.replace(MAP, **{**changes, "scores": holed(column, value)})
+
+
+@pytest.mark.parametrize("masked", [(), (0, 16), (0, 24), (32, 40), (26, 26)])
+def test_a_score_of_web_must_be_a_number(masked):
+    masked = (m.Interval(*masked),) if masked else ()
+    with pytest.raises(ValueError, match="scores must be finite where there is web"):
+        dataclasses.replace(MAP, scores=holed(1), masked=masked)
 
 
 @pytest.mark.parametrize("count", [0, -1])

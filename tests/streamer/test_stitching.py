@@ -1,5 +1,7 @@
 """Pasting score maps: any order of arrival, every row once, in down-web order."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,7 +16,7 @@ LANES = (Interval(0, 16), Interval(16, 32), Interval(32, 36))
 
 def row(sequence, first_line=None, lines=16, masked=(), starts=False):
     first = sequence * 16 if first_line is None else first_line
-    return LedgerRow("r", "c", sequence, first, lines, starts, LANES, masked, 7)
+    return LedgerRow("r", "c", sequence, first, lines, starts, LANES, masked, 1)
 
 
 def score_map(sequence, lane, value, lines=16, stride=8):
@@ -148,6 +150,35 @@ def test_a_map_of_a_row_that_was_cut_otherwise_is_not_its_verdict(map_first):
         (1, 1),
         (1, 2),
     ]
+
+
+@pytest.mark.parametrize("other", [{"first_line": 24}, {"captured_ns": 2}])
+@pytest.mark.parametrize("map_first", [True, False])
+def test_a_map_of_a_capture_before_this_one_is_not_the_rows_verdict(map_first, other):
+    stale = replace(score_map(1, 0, 9), **other)
+    s = stitching.add_row(state(), row(0))
+    if map_first:
+        s = stitching.add_row(stitching.paste(s, stale), row(1))
+    else:
+        s = stitching.add_row(s, row(1))
+        assert stitching.paste(s, stale) is s
+    assert not stitching.is_settled(s, 0, 1)
+    assert stitching.is_settled(stitching.paste(s, score_map(1, 0, 1)), 0, 1)
+
+
+def test_a_lost_row_is_complete_and_forgets_what_came_for_it():
+    s = stitching.paste(state(), score_map(0, 0, 1))
+    s = stitching.add_lost_row(s, row(0), tuple(gap(lane, 0) for lane in range(3)))
+    s, strips = stitching.take_strips(s)
+    assert np.isnan(strips[0].scores).all()
+    assert {part.status for part in strips[0].coverage} == {"timeout"}
+
+
+def test_a_worker_has_had_the_tiles_before_the_last_one_it_judged():
+    s = stitching.paste(stitching.paste(state(), score_map(2, 0, 1)), score_map(1, 0, 1))
+    s = stitching.mark_gap(s, 1, gap(1, 1))
+    s = stitching.mark_gap(s, 5, replace(gap(1, 5), reason=GapReason.OVERLOAD))
+    assert s.worked_on == {0: 2, 1: 1}
 
 
 def test_another_stride_is_refused():

@@ -42,8 +42,25 @@ def cut_all(pixels, block_lines, tile_grid, seams=(), masked=()):
 
 
 def test_lanes_cover_the_web_once():
-    lanes = grid(columns=100, lane=48).lanes
-    assert lanes == (Interval(0, 48), Interval(48, 96), Interval(96, 100))
+    lanes = grid(columns=112, lane=48).lanes
+    assert lanes == (Interval(0, 48), Interval(48, 96), Interval(96, 112))
+
+
+@pytest.mark.parametrize(
+    ("columns", "widths"),
+    [
+        (96, [48, 48]),
+        (97, [48, 49]),
+        (111, [48, 63]),
+        (112, [48, 48, 16]),
+        (20, [20]),
+        (63, [63]),
+    ],
+)
+def test_a_rest_too_narrow_for_a_profile_widens_its_neighbour(columns, widths):
+    lanes = grid(columns=columns, lane=48).lanes
+    assert [lane.size for lane in lanes] == widths
+    assert lanes[-1].end == columns
 
 
 @pytest.mark.parametrize(
@@ -67,6 +84,11 @@ def test_halo_share_counts_only_inner_edges():
     assert grid(columns=96, lane=48).halo_share > 0.5
 
 
+def test_halo_share_counts_a_widened_lane_in_full():
+    # 2 lanes of 48 + 16 and 16 + 52 pixels across, 64 lines high, for 100 x 32 pixels of core.
+    assert grid(columns=100, lane=48).halo_share == pytest.approx(1 - 3200 / (64 * 132))
+
+
 def test_inner_tile_has_its_whole_halo_and_the_right_pixels():
     pixels = web(128)
     rows = cut_all(pixels, 50, grid())
@@ -75,9 +97,9 @@ def test_inner_tile_has_its_whole_halo_and_the_right_pixels():
         32,
         32,
         48,
-        48,
+        52,
     )
-    assert (tile.halo.top, tile.halo.bottom, tile.halo.left, tile.halo.right) == (16, 16, 16, 4)
+    assert (tile.halo.top, tile.halo.bottom, tile.halo.left, tile.halo.right) == (16, 16, 16, 0)
     inner = tile.pixels[:64, :68]
     np.testing.assert_array_equal(inner, pixels[16:80, 32:100])
 
@@ -137,7 +159,7 @@ def test_missing_lines_become_a_gap_in_every_lane():
     gap_rows = [row for row in (*rows, *more) if row.gaps]
     assert [(g.first_line, g.line_count, g.reason) for g in gap_rows[0].gaps] == [
         (40, 20, GapReason.CAMERA_LOSS)
-    ] * 3
+    ] * 2
     assert gap_rows[0].ledger.first_line == 40
 
 
@@ -146,7 +168,7 @@ def test_filler_of_a_partial_block_never_becomes_pixels():
     pixels[30:] = 255
     state = start_tiling(ORIGIN, grid())
     state, rows = cut(state, block(pixels, valid_lines=30, flags=LineFlag.PARTIAL))
-    assert [g.reason for row in rows for g in row.gaps] == [GapReason.PARTIAL_FRAME] * 3
+    assert [g.reason for row in rows for g in row.gaps] == [GapReason.PARTIAL_FRAME] * 2
     assert all((t.pixels < 255).all() for row in rows for t in row.tiles)
     assert state.next_line == 64
 
@@ -172,7 +194,7 @@ def test_a_named_loss_after_a_jump_leaves_no_line_unaccounted():
 
 def test_a_piece_shorter_than_a_window_is_a_gap():
     rows = cut_all(web(12), 12, grid())
-    assert [g.reason for g in rows[0].gaps] == [GapReason.TOO_SHORT] * 3
+    assert [g.reason for g in rows[0].gaps] == [GapReason.TOO_SHORT] * 2
     assert "12 lines" in rows[0].gaps[0].detail
 
 

@@ -15,7 +15,9 @@ ADDRESS = m.TileAddress("c", 1, 2)
 PIXELS = np.arange(128, dtype=np.uint8).reshape(8, 16)
 TILE = m.Tile("r", "c", 0, 1, 0, 8, 0, 16, m.Halo(), PIXELS, 5, "digest", (m.Interval(1, 2),))
 SCORES = np.array([[0.5, np.nan]], np.float32)
-MAP = m.ScoreMap("r", "c", 0, 1, 0, 8, 0, 16, 8, SCORES, 0.0, 1.0, "p", "m", 1, 2, "w", (), PIXELS)
+MASKED = (m.Interval(12, 16),)
+PLACE = ("r", "c", 0, 1, 0, 8, 0, 16, 8)
+MAP = m.ScoreMap(*PLACE, SCORES, 0.0, 1.0, "p", "m", 1, 2, "w", MASKED, PIXELS, self_judged=True)
 MESSAGES = [
     TILE,
     MAP,
@@ -30,6 +32,7 @@ MESSAGES = [
     m.Resume(8, 1),
     m.Ack((ADDRESS, ADDRESS)),
     m.EndOfRoll("r", "c", 8, 1, False, "why", b"{}"),
+    m.ProfileQuery("r", "c"),
 ]
 
 
@@ -147,3 +150,11 @@ def test_flipped_bytes_give_a_message_or_a_wire_error(message, data):
     except wire.WireError:
         return
     assert type(decoded).__module__ == "streamer.message"
+
+
+def test_scores_that_are_no_numbers_where_there_is_web_are_refused():
+    frames = wire.encode(MAP)
+    for value in (np.nan, np.inf):
+        bad = np.array([[value, np.nan]], np.float32)
+        with pytest.raises(wire.WireError, match="scores must be finite where there is web, got 1"):
+            wire.decode([frames[0], bad.data.cast("B"), *frames[2:]])

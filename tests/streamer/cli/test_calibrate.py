@@ -96,7 +96,7 @@ def test_a_source_that_ends_early_teaches_what_it_has(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [
-        (["--metres", "0.01", *OPTIONS], "maps must hold a window of 9 x 9 features, got []"),
+        (["--metres", "0.01", *OPTIONS], "tile of readable web, got 20 lines without one"),
         (["--set", "source.kind=replay", "--set", "source.path=gone"], "gone"),
         (["--set", "backbone.name=nothing", *OPTIONS], "nothing"),
         (["--metres", "-1"], "--metres"),

@@ -30,7 +30,7 @@ def progress(tmp_path):
     def make(inspected=3_000_000.0, lost=1_000_000.0):
         figures = {
             "inspected_px": inspected, "not_inspected_px": lost, "lag_ms": 250.0,
-            "open_defects": 2.0, "defects": 7.0,
+            "open_alarms": 2.0, "defects": 7.0,
         }  # fmt: skip
         children = (
             child("sink", tmp_path, last_line=2000, figures=figures),
@@ -51,7 +51,7 @@ def test_figures_come_from_the_beats(progress):
     reading = shown(terminal=False).read(progress(), 100.0)
     assert reading.metres == 1.0
     assert (reading.lag_ms, reading.lag_mm) == (250.0, 250.0)
-    assert (reading.queue_depth, reading.open_defects, reading.defects) == (5, 2, 7)
+    assert (reading.queue_depth, reading.open_alarms, reading.defects) == (5, 2, 7)
     assert reading.not_inspected_percent == 25.0
     assert reading.megapixels_per_s == 0.0
 
@@ -124,7 +124,7 @@ def test_what_is_no_terminal_gets_no_live_view(capsys):
 def test_on_a_terminal_the_live_view_is_taken_away_at_the_end(monkeypatch, progress):
     screen = io.StringIO()
     monkeypatch.setattr(
-        display, "Console", lambda **_: Console(file=screen, force_terminal=True, width=160)
+        display, "ProgressConsole", lambda **_: Console(file=screen, force_terminal=True, width=160)
     )
     with open_display(CONFIG, quiet=False) as view:
         assert view.live is not None

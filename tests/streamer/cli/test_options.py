@@ -27,7 +27,7 @@ def test_config_yaml_of_the_working_directory_is_taken(empty_folder):
 def test_a_named_file_goes_before_it(empty_folder):
     (empty_folder / "config.yaml").write_text("web:\n  pixel_mm: 3\n")
     (empty_folder / "other.yaml").write_text("web:\n  pixel_mm: 4\n")
-    assert read_config(Path("other.yaml"), ["web.columns=7"]).web.pixel_mm == 4
+    assert read_config(Path("other.yaml"), ["decision.min_area_mm2=7"]).web.pixel_mm == 4
 
 
 def test_a_folder_called_config_yaml_is_no_configuration(empty_folder):

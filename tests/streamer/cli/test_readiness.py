@@ -8,6 +8,7 @@ import socket
 from collections import namedtuple
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 import kernels
@@ -24,6 +25,7 @@ from streamer.cli.readiness import (
     probe_disk,
     probe_local_sockets,
     probe_ports,
+    probe_profile,
     probe_source,
 )
 
@@ -98,15 +100,42 @@ def test_every_public_kernel_is_listed() -> None:
     assert {finding.subject for finding in list_kernels()} > set(kernels.backends())
 
 
+def _source(**sections: dict[str, object]) -> readiness.Finding:
+    return probe_source(config.Config.model_validate(sections))
+
+
 def test_simulator_is_always_there() -> None:
-    assert probe_source(config.SimulatorSource()).state is State.OK
+    finding = _source()
+    assert (finding.state, finding.found) == (State.OK, "1024 columns, 1 x 8 bits, 1 lanes")
 
 
-def test_recording_must_be_there(tmp_path: Path) -> None:
-    assert probe_source(config.ReplaySource(path=tmp_path)).state is State.OK
-    finding = probe_source(config.ReplaySource(path=tmp_path / "gone"))
+def test_recording_must_be_there_and_wide_enough(tmp_path: Path) -> None:
+    web = tmp_path / "web.npy"
+    np.save(web, np.zeros((50, 100), np.uint8))
+    source = {"kind": "replay", "path": web}
+    assert _source(source=source).state is State.OK
+    np.save(web, np.zeros((50, 71), np.uint8))
+    assert _source(source=source).state is State.FAIL
+    web.write_bytes(b"")
+    assert "web.npy: file must be a .npy array" in _source(source=source).advice
+    web.unlink()
+    assert _source(source=source).advice.startswith("source.path must exist, got ")
+
+
+def test_tiles_that_do_not_fit_the_backbone_are_found() -> None:
+    finding = _source(tiles={"lines": 100})
     assert finding.state is State.FAIL
-    assert finding.advice.startswith("source.path must exist, got ")
+    assert "must be a multiple of 16" in finding.advice
+
+
+def test_profile_is_looked_at_when_there_is_one(tmp_path: Path) -> None:
+    assert list(probe_profile(config.Profile())) == []
+    path = tmp_path / "normal"
+    (finding,) = probe_profile(config.Profile(file=path))
+    assert (finding.state, finding.subject) == (State.FAIL, "normal")
+    path.write_text("something else")
+    (finding,) = probe_profile(config.Profile(file=path))
+    assert "must be a file of `linescan calibrate`" in finding.advice
 
 
 def test_folder_takes_sockets_and_is_left_as_it_was(tmp_path: Path) -> None:

@@ -139,6 +139,11 @@ def test_faults_of_the_user_leave_no_folder(run, tmp_path, settings, text):
     assert not (tmp_path / "rec").exists()
 
 
+def test_a_file_in_the_place_of_the_folder_is_named(run, web):
+    with pytest.raises(UsageFault, match=r"^web\.npy: --out must be a folder .*, got File exists$"):
+        run("--out", "web.npy", *REPLAY)
+
+
 def test_an_unwritable_place_is_a_fault_of_the_machine(run, web):
     with pytest.raises(EnvironmentFault, match="Not a directory"):
         run("--out", "web.npy/rec", *REPLAY)

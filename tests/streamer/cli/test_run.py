@@ -32,8 +32,8 @@ def ends(monkeypatch):
 @pytest.mark.parametrize(
     ("setting", "text"),
     [
-        ("tiles.lines=500", "tile_lines must be a multiple of 16"),
-        ("web.columns=3", "web.columns must be the source's 1024, got 3"),
+        ("tiles.lines=500", "tiles.lines must be a multiple of 16"),
+        ("web.columns=3", "web.columns must be source.columns = 1024, got 3"),
         ("source.kind=replay", "source.path"),
     ],
 )
@@ -44,19 +44,22 @@ def test_what_cannot_run_is_2_and_leaves_nothing(folder, setting, text, capsys):
 
 
 def test_for_machines_the_result_is_one_json_document(folder, ends, capsys):
-    ends(RunResult(folder / "r", 5, {"outcome": "complete"}, ("score-0: no memory",)))
+    ends(
+        RunResult(folder / "r", 5, {"outcome": "complete"}, ("score-0: no memory",), {"score-0": 2})
+    )
     assert run_command(["run", "--json"]) == 5
     shown = capsys.readouterr()
     assert json.loads(shown.out) == {
         "roll_folder": str(folder / "r"),
         "exit_code": 5,
         "faults": ["score-0: no memory"],
+        "restarts": {"score-0": 2},
         "manifest": {"outcome": "complete"},
     }
     assert shown.err == "error: score-0: no memory\n"
 
 
 def test_without_a_manifest_the_logs_are_named(folder, ends, capsys):
-    ends(RunResult(folder / "r", 1, {}, ()))
+    ends(RunResult(folder / "r", 1, {}, (), {}))
     assert run_command(["run"]) == 1
     assert "no manifest was written" in capsys.readouterr().out

@@ -22,9 +22,10 @@ def lost_percent(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("streamer.compose.signals.StopRequest.install", lambda self: self)
 
-    def end_with(percent):
+    def end_with(percent, outcome="complete"):
         coverage = Coverage(100, 100 - percent).add_not_inspected(GapReason.TIMEOUT, percent)
-        monkeypatch.setattr(children, "run_sink", lambda _: SimpleNamespace(coverage=coverage))
+        ended = SimpleNamespace(coverage=coverage, outcome=outcome, last_line=10, columns=10)
+        monkeypatch.setattr(children, "run_sink", lambda _: ended)
 
     return end_with
 
@@ -43,3 +44,8 @@ def test_loss_over_the_limit_is_5(lost_percent):
 def test_a_parent_judges_by_the_manifest(lost_percent):
     lost_percent(50)
     assert run_command(["sink", *ALONE, "--parent", str(os.getppid())]) == 0
+
+
+def test_a_roll_that_nobody_ended_is_1(lost_percent):
+    lost_percent(0, "capture did not end the roll")
+    assert run_command(["sink", *ALONE]) == 1

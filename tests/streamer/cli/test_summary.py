@@ -17,7 +17,7 @@ from streamer.ports import RollSummary
 from streamer.web import Coverage, LaneCoverage, Strip, WebGeometry
 
 GEOMETRY = WebGeometry(64, 0.5, 0.5, 60.0)
-CONFIG = load_config(None, ("web.columns=64", "source.columns=72", "roll.name=r1"))
+CONFIG = load_config(None, ("web.columns=72", "source.columns=72", "roll.name=r1"))
 
 
 def planted(ident, first):
@@ -31,7 +31,7 @@ def planted(ident, first):
 def result(tmp_path):
     """A finished roll of 128 lines with a defect at line 0, and a gap; `truth` is planted."""
 
-    def make(truth=(), outcome="complete"):
+    def make(truth=(), outcome="complete", own_px=0):
         folder = RollFolder(tmp_path / "r1", CONFIG, GEOMETRY, 8)
         for first in (0, 64):
             whole = (LaneCoverage(0, Interval(0, 64), "inspected"),)
@@ -49,10 +49,11 @@ def result(tmp_path):
                 roll="r1", camera="cam0", source="s", last_line=128, columns=64,
                 coverage=coverage, started_ns=0, ended_ns=2_000_000_000, latency_p50_s=0.1,
                 latency_p99_s=0.5, defects=1, engine="fake:cpu", workers=("w",),
+                capture_starts=1, self_judged_px=own_px,
                 model_digests=("m",), profile_digests={"0": "p"}, outcome=outcome, truth=given,
             )
         )  # fmt: skip
-        return RunResult(tmp_path / "r1", 5, read_manifest(tmp_path / "r1"), ())
+        return RunResult(tmp_path / "r1", 5, read_manifest(tmp_path / "r1"), (), {})
 
     return make
 
@@ -87,6 +88,19 @@ def test_boxes_may_miss_by_two_cells_of_the_grid(result):
     assert [truth.id for truth in match_manifest(made, CONFIG).found] == ["near"]
 
 
+def test_what_was_judged_by_itself_is_shown_where_a_profile_was_to_be_made(result):
+    made = result(own_px=40_000)
+    assert dict(summary_rows(made, CONFIG))["judged by itself"] == (
+        "0.01 m2, before the profile was made"
+    )
+    alone = load_config(None, ("web.columns=72", "source.columns=72", "profile.mode=per_tile"))
+    assert "judged by itself" not in dict(summary_rows(made, alone))
+
+
+def test_nothing_judged_by_itself_is_no_row(result):
+    assert "judged by itself" not in dict(summary_rows(result(), CONFIG))
+
+
 def test_coverage_that_does_not_add_up_is_shouted(result):
     made = result()
     made.manifest["totals"]["coverage"]["is_exact"] = False
@@ -95,11 +109,12 @@ def test_coverage_that_does_not_add_up_is_shouted(result):
 
 def test_text_that_looks_like_markup_is_printed_as_it_is(result, monkeypatch):
     screen = io.StringIO()
-    monkeypatch.setattr(module, "Console", lambda **kw: Console(file=screen, width=200, **kw))
+    made = Console(file=screen, width=200, highlight=False, markup=False)
+    monkeypatch.setattr(module, "AnswerConsole", lambda **_: made)
     print_summary(result(outcome="OSError: [/dev/video0] is [red]busy"), CONFIG)
     assert "OSError: [/dev/video0] is [red]busy" in screen.getvalue()
 
 
 def test_a_run_without_a_manifest_points_at_the_logs(tmp_path, capsys):
-    print_summary(RunResult(tmp_path, 1, {}, ()), CONFIG)
+    print_summary(RunResult(tmp_path, 1, {}, (), {}), CONFIG)
     assert "no manifest was written" in capsys.readouterr().out

@@ -49,9 +49,9 @@ def test_a_width_that_only_the_source_knows(folder, capsys):
     [
         (["c.yaml"], "c.yaml:2: web.speed: unknown key"),
         (["a.yaml", "--config", "b.yaml"], "FILE and --config must be the same file"),
-        (["--set", "tiles.lines=500"], "tiles: tile_lines must be a multiple of 16"),
+        (["--set", "tiles.lines=500"], "tiles.lines must be a multiple of 16"),
         (["--set", "backbone.name=x"], "backbone.name must be one of"),
-        (["--set", "source.columns=80", "--set", "tiles.columns=8"], "tile_columns must be a"),
+        (["--set", "source.columns=80", "--set", "tiles.columns=8"], "tiles.columns must be a"),
     ],
 )
 def test_what_is_not_valid_is_2(folder, arguments, text, capsys):

@@ -21,11 +21,11 @@ def test_a_line_is_as_long_as_a_pixel_is_wide_unless_it_says_otherwise():
 
 
 def test_the_halo_holds_windows_blur_and_receptive_field():
-    grid = tile_grid(Config(), 2100)
+    grid = tile_grid(Config(), 2200)
     # Windows of 9 reach 8 features and the blur 2, of 8 px each; radius 33: 113, in steps of 16.
     assert (grid.halo, grid.stride, grid.alignment, grid.smallest) == (128, 8, 16, 72)
     assert (grid.tile_lines, grid.tile_columns, len(grid.lanes)) == (512, 1024, 3)
-    assert grid.lanes[-1] == Interval(2048, 2100)
+    assert grid.lanes[-1] == Interval(2048, 2200)
 
 
 @pytest.mark.parametrize(
@@ -55,9 +55,9 @@ def test_no_halo_is_smaller_than_what_a_score_sees(name, window_stride):
 @pytest.mark.parametrize(
     ("settings", "columns", "text"),
     [
-        (("tiles.lines=500",), 1024, "tiles: tile_lines must be a multiple of 16 .*, got 500"),
-        (("tiles.columns=1000",), 1024, "tiles: tile_columns must be a multiple of 16"),
-        ((), 71, "tiles: web must be at least 72 columns wide, got 71"),
+        (("tiles.lines=500",), 1024, "tiles.lines must be a multiple of 16 .*, got 500"),
+        (("tiles.columns=1000",), 1024, "tiles.columns must be a multiple of 16"),
+        ((), 71, "web.columns must be at least 72 columns wide, got 71"),
         (("backbone.name=alexnet",), 1024, "backbone.name must be one of .*, got 'alexnet'"),
     ],
 )

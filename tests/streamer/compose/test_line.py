@@ -40,8 +40,8 @@ def test_a_prepared_roll_has_a_name_a_place_and_a_width(config, tmp_path, monkey
 @pytest.mark.parametrize(
     ("setting", "text"),
     [
-        ("web.columns=100", "web.columns must be the source's 256, got 100"),
-        ("tiles.lines=500", "tile_lines must be a multiple of 16"),
+        ("web.columns=100", "web.columns must be source.columns = 256, got 100"),
+        ("tiles.lines=500", "tiles.lines must be a multiple of 16"),
         ("backbone.name=alexnet", "backbone.name must be one of"),
     ],
 )
@@ -127,8 +127,8 @@ class EndedLine(LineRun):
         return self._exit_code(Ended(), manifest)
 
 
-def manifest(lost=0.0, outcome="complete"):
-    coverage = {"not_inspected_percent": lost}
+def manifest(lost=0.0, outcome="complete", captured=1000):
+    coverage = {"captured_px": captured, "not_inspected_percent": lost, "is_exact": True}
     return {"outcome": outcome, "totals": {"coverage": coverage}}
 
 
@@ -179,7 +179,7 @@ def test_a_stopped_roll_is_0(ended):
 
 
 def test_a_roll_that_was_stopped_before_its_first_line_is_0(ended):
-    nothing = manifest(100.0, "stopped before the first line")
+    nothing = manifest(100.0, "stopped before the first line", 0)
     assert ended(stopped=True).code(nothing, **ALL_WELL) == 0
     asked = {"sink": 0, "score": -signal.SIGTERM}
     assert ended(stopped=True).code(nothing, asked=("score",), **asked) == 0

@@ -16,7 +16,7 @@ from streamer.web import WebGeometry
 GEOMETRY = WebGeometry(columns=400, pixel_mm=0.5, line_mm=0.25, speed_m_min=60)
 
 
-def tile(first_line=0, first_column=0, peaks=(), lines=200, columns=400, dtype=np.uint8):
+def tile(first_line=0, first_column=0, peaks=(), lines=200, columns=400, dtype=np.uint8, masked=()):
     scores = np.zeros((-(-lines // 8), -(-columns // 8)), np.float32)
     for row, column, score in peaks:
         scores[row, column] = score
@@ -39,6 +39,7 @@ def tile(first_line=0, first_column=0, peaks=(), lines=200, columns=400, dtype=n
         captured_ns=0,
         scored_ns=0,
         worker="w",
+        masked=masked,
         evidence=np.full((lines, columns), grey, dtype),
     )
 
@@ -127,7 +128,8 @@ def test_of_several_tiles_the_one_with_the_peak_is_shown(tmp_path):
 
 def test_scores_that_are_not_known_do_not_count_and_do_not_heat(tmp_path):
     store = EvidenceStore(tmp_path, GEOMETRY)
-    blind = tile(peaks=[(r, c, np.nan) for r in range(25) for c in range(50)])
+    unknown = [(r, c, np.nan) for r in range(25) for c in range(50)]
+    blind = tile(peaks=unknown, masked=(Interval(0, 400),))
     store.add(blind)
     _, heat = halves(cv2.imread(str(store.write(defect((0, 200), (0, 400))))))
     assert np.all(heat[10:-10, 10:-10] == 120)

@@ -33,6 +33,10 @@ MANIFEST = Manifest(
     latency_p99_ms=40.0,
     throughput_mpix_s=3.5,
     engine="onnxruntime:CPUExecutionProvider",
+    workers=("w1", "w2"),
+    capture_starts=1,
+    self_judged_px=100,
+    is_exact=True,
     model_digest="m",
     config={"web": {"pixel_mm": 0.5}},
     config_digest="c",
@@ -70,6 +74,8 @@ def test_the_file_says_everything(tmp_path):
         "not_inspected_px": {"timeout": 40},
         "captured_m2": pytest.approx(1000 * 0.125e-6),
         "inspected_m2": pytest.approx(900 * 0.125e-6),
+        "self_judged_px": 100,
+        "self_judged_m2": pytest.approx(100 * 0.125e-6),
         "not_inspected_percent": 4.0,
         "is_exact": True,
     }
@@ -78,6 +84,7 @@ def test_the_file_says_everything(tmp_path):
     assert record["profile_digests"] == {"0": "p"}
     assert record["versions"]["numpy"] == np.__version__
     assert record["truth"] is None
+    assert (record["workers"], record["capture_starts"]) == (["w1", "w2"], 1)
 
 
 def test_a_number_that_json_cannot_say_leaves_the_old_file(tmp_path):

@@ -55,6 +55,10 @@ MANIFEST = Manifest(
     latency_p99_ms=678.0,
     throughput_mpix_s=0.04,
     engine="onnxruntime:CPUExecutionProvider",
+    workers=("w",),
+    capture_starts=1,
+    self_judged_px=0,
+    is_exact=True,
     model_digest="m" * 64,
     config={"web": {"a": 1}},
     config_digest="c" * 64,
@@ -275,3 +279,12 @@ def test_a_folder_that_lacks_something_is_named(roll, gone, text):
 def test_a_place_that_cannot_be_written_is_named(roll, tmp_path):
     with pytest.raises(StorageError, match="report must be writable at .*absent/r.html"):
         render_report(roll, tmp_path / "absent" / "r.html")
+
+
+def test_area_judged_by_itself_is_named_where_a_profile_was_to_be_made(tmp_path):
+    text = "of that judged by itself, before the profile was made: 0.0"
+    for mode, shown in (("fixed", True), ("per_tile", False)):
+        judged = replace(MANIFEST, self_judged_px=40_000, config={"profile": {"mode": mode}})
+        (tmp_path / mode).mkdir()
+        page = rendered(make_roll(tmp_path / mode, judged, defects=()))
+        assert (text in page.text) == shown

@@ -1,6 +1,7 @@
 """Pictures of the report: nothing small is lost in pooling, colours say what they should."""
 
 import base64
+import os
 
 import cv2
 import numpy as np
@@ -104,6 +105,12 @@ def test_a_thumbnail_is_small_and_keeps_its_shape(tmp_path):
     cv2.imwrite(str(path), np.full((240, 512, 3), 90, np.uint8))
     assert decode(thumbnail(path)).shape == (150, 320, 3)
     cv2.imwrite(str(path), np.full((30, 20, 3), 90, np.uint8))
+    assert decode(thumbnail(path)).shape == (30, 20, 3)
+
+
+def test_a_picture_is_shown_whatever_its_name(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((30, 20, 3), 90, np.uint8))
+    path = (tmp_path / "a.png").rename(tmp_path / os.fsdecode(b"\xff.png"))
     assert decode(thumbnail(path)).shape == (30, 20, 3)
 
 

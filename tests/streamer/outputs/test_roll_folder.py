@@ -26,7 +26,7 @@ from streamer.ports import RollSummary
 from streamer.web import Coverage, LaneCoverage, Strip, WebGeometry
 
 GEOMETRY = WebGeometry(32, 0.5, 0.5, 60.0)
-CONFIG = load_config(None, ("web.columns=32", "roll.name=r1"))
+CONFIG = load_config(None, ("web.columns=72", "source.columns=72", "roll.name=r1"))
 SUMMARY = RollSummary(
     roll="r1",
     camera="cam0",
@@ -40,7 +40,9 @@ SUMMARY = RollSummary(
     latency_p99_s=0.5,
     defects=1,
     engine="fake:cpu",
-    workers=("w",),
+    workers=("w", "x"),
+    capture_starts=2,
+    self_judged_px=256,
     model_digests=("m1", "m2"),
     profile_digests={"0": "p"},
     outcome="complete",
@@ -103,6 +105,10 @@ def test_a_finished_roll_is_all_there(folder, path):
     assert manifest["totals"]["lines"] == 32
     assert manifest["totals"]["coverage"]["not_inspected_px"] == {"timeout": 256}
     assert manifest["latency_ms"] == {"p50": 100.0, "p99": 500.0}
+    assert manifest["workers"] == ["w", "x"]
+    assert manifest["capture_starts"] == 2
+    assert manifest["totals"]["coverage"]["self_judged_px"] == 256
+    assert manifest["totals"]["coverage"]["is_exact"]
     assert manifest["throughput_mpix_s"] == pytest.approx(1024 / 2 / 1e6)
     assert manifest["model_digest"] == "m1,m2"
     assert manifest["config_digest"] == CONFIG.digest
@@ -111,6 +117,16 @@ def test_a_finished_roll_is_all_there(folder, path):
     scores = zarr.open_group(path / "map.zarr", mode="r")
     assert [array.shape for _, array in scores.arrays()][0] == (4, 4)
     assert len(list((path / "evidence").glob("*.png"))) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"last_line": 33}, {"columns": 31}, {"coverage": Coverage(1024, 1023)}],
+)
+def test_only_what_covers_every_pixel_is_exact(folder, path, change):
+    folder.finish(replace(SUMMARY, **change))
+    manifest = json.loads((path / "manifest.json").read_text())
+    assert manifest["totals"]["coverage"]["is_exact"] is False
 
 
 def test_the_log_holds_defect_coverage_and_alarm(folder, path):

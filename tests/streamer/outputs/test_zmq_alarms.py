@@ -16,7 +16,7 @@ from streamer.config import Alarms
 from streamer.message import Alarm, AlarmKind, DefectState, RegionMm, Severity
 from streamer.outputs import open_alarm_outputs
 from streamer.outputs.alarm_message import alarm_schema, beat_schema, snapshot_schema
-from streamer.outputs.zmq_alarms import AlarmEndpointError, ZmqAlarms
+from streamer.outputs.zmq_alarms import AlarmEndpointError, AlarmOutputError, ZmqAlarms
 
 TOOL = Path(__file__).parents[3] / "tools" / "plc_subscriber.py"
 SPEC = importlib.util.spec_from_file_location("plc_subscriber", TOOL)
@@ -92,6 +92,21 @@ def test_any_request_is_answered_with_what_is_active(output, kind):
     assert [(a["id"], a["sequence"], a["state"]) for a in snapshot["active"]] == [
         ("a", 3, "update")
     ]
+
+
+@pytest.mark.parametrize("use", [lambda o: o.publish(alarm(1)), lambda o: o.poll()])
+def test_a_refusal_of_zeromq_is_an_oserror(use):
+    output = ZmqAlarms(LOOPBACK, LOOPBACK)
+    output.close()
+    with pytest.raises(AlarmOutputError, match="alarm endpoints must be open and working, got"):
+        use(output)
+    assert issubclass(AlarmOutputError, OSError)
+
+
+def test_a_beat_that_cannot_be_sent_is_an_oserror_too(output):
+    output._publish_socket.close()
+    with pytest.raises(AlarmOutputError):
+        output.poll()
 
 
 def test_the_snapshot_of_a_fresh_sink_is_empty(output):

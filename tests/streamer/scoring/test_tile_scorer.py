@@ -117,6 +117,19 @@ def test_bootstrap_is_judged_by_itself_then_by_the_lane(scorer, lonely, web, til
     news = verdicts[3].profile
     assert (news.roll, news.camera, news.lane, news.sequence) == ("roll", "cam0", 0, 3)
     assert {v.score_map.profile_digest for v in verdicts[3:]} == {news.digest}
+    assert [v.score_map.self_judged for v in verdicts] == [True] * 3 + [False] * 3
+    assert lonely.score(tiles[5]).score_map.self_judged
+
+
+def test_scores_that_are_no_numbers_fail_the_tile(scorer, web, tile_of, monkeypatch) -> None:
+    for seed in range(4):
+        scorer.score(tile_of(web(128, 256, seed), seed))
+    method = type(scorer._method)
+    monkeypatch.setattr(
+        method, "score", lambda _, features, __: np.full(features.shape[1:], np.inf, np.float32)
+    )
+    with pytest.raises(ValueError, match="scores must be finite where there is web"):
+        scorer.score(tile_of(web(128, 256, 4), 4))
 
 
 def test_lane_profile_is_that_of_its_bootstrap_tiles(
@@ -190,6 +203,7 @@ def test_saved_profile_serves_every_lane_from_the_first_tile(
         verdict = scorer.score(tile_of(web(128, 256), sequence, lane=lane))
         assert verdict.profile is None
         assert verdict.score_map.profile_digest == saved.digest
+        assert not verdict.score_map.self_judged
         assert verdict.score_map.alarm_level == saved.calibration.alarm_level
 
 
@@ -222,7 +236,7 @@ def test_profile_file_that_cannot_be_used_stops_the_start(
 ) -> None:
     path = tmp_path / "linen.safetensors"
     profile = {"mode": "fixed", "file": str(path)}
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(ValueError, match=r"profile\.file must be a file that can be read, got"):
         scorer_of(backbone, settings, geometry, profile=profile)
     path.write_bytes(b"not a profile")
     with pytest.raises(ValueError, match=r"linen\.safetensors: profile must be a file of"):

@@ -200,3 +200,48 @@ def test_pages_are_refused(tmp_path):
     page.save(tmp_path / "a.tif", save_all=True, append_images=[page])
     with pytest.raises(ValueError, match=r"a\.tif: image must have one page, got 2; save each"):
         read_header(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(
+    ("share", "flipped", "fault"),
+    [
+        (0.6, None, r"PNG must have \d+ bytes or more, got \d+: it is cut"),
+        (1.0, 200, r"checksum of the PNG chunk at byte \d+ must match"),
+    ],
+)
+def test_a_damaged_png_is_explained_and_nothing_else_is_printed(
+    tmp_path, capfd, share, flipped, fault
+):
+    path = tmp_path / "a.png"
+    write(path, texture((40, 40)))
+    content = bytearray(path.read_bytes())
+    if flipped is not None:
+        content[flipped] ^= 1
+    path.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(CorruptPieceError, match=rf"^a\.png: {fault}$"):
+        read(path)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("cut", [1, 11, 13, 40])
+def test_a_png_without_its_end_is_damaged_wherever_it_is_cut(tmp_path, cut):
+    path = tmp_path / "a.png"
+    write(path, texture((12, 20)))
+    header = read_header(path)
+    path.write_bytes(path.read_bytes()[:-cut])
+    with pytest.raises(CorruptPieceError, match="it is cut"):
+        decode(path, header)
+
+
+def test_a_tiff_whose_next_page_is_scrap_is_refused(tmp_path):
+    path = tmp_path / "a.tif"
+    Image.fromarray(texture((12, 20))).save(path)
+    content = bytearray(path.read_bytes())
+    directory = int.from_bytes(content[4:8], "little")
+    entries = int.from_bytes(content[directory : directory + 2], "little")
+    next_page = directory + 2 + 12 * entries
+    content += bytes(6)  # a directory without entries
+    content[next_page : next_page + 4] = (len(content) - 6).to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.tif: file must be a PNG, TIFF, BMP or JPEG image"):
+        read_header(path)

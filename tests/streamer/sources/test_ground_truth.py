@@ -30,8 +30,8 @@ def change(defect: Planted, lines: int = 6, first_line: int | None = None) -> Ch
     return Change(defect, defect.first_line if first_line is None else first_line, before, after)
 
 
-def truth(first_line: int = 0) -> GroundTruth:
-    return GroundTruth("cam0", GEOMETRY, first_line)
+def truth() -> GroundTruth:
+    return GroundTruth("cam0", GEOMETRY)
 
 
 def read(ground_truth: GroundTruth) -> dict[str, Any]:
@@ -41,10 +41,10 @@ def read(ground_truth: GroundTruth) -> dict[str, Any]:
 
 
 def test_before_the_first_line_there_is_nothing():
-    content = read(truth(first_line=40))
+    content = read(truth())
 
     assert content["defects"] == []
-    assert (content["first_line"], content["end_line"]) == (40, 40)
+    assert (content["first_line"], content["end_line"]) == (0, 0)
 
 
 def test_the_content_says_version_camera_scale_and_lines():
@@ -98,7 +98,7 @@ def test_the_box_ends_with_the_delivered_lines(end: int):
 
 
 def test_the_box_starts_with_the_delivered_lines():
-    ground_truth = truth(first_line=13)
+    ground_truth = truth()
     ground_truth.deliver(Interval(13, 64), (change(planted()),))
 
     (entry,) = read(ground_truth)["defects"]
@@ -113,6 +113,18 @@ def test_lines_delivered_one_by_one_give_the_same_truth():
         stepwise.deliver(Interval(line, line + 1), changes)
 
     assert stepwise.to_json() == at_once.to_json()
+
+
+def test_lines_that_come_late_give_the_same_truth():
+    in_order, late = truth(), truth()
+    changes = (change(planted()), change(planted(30, 50, number=8)))
+    for lines in (Interval(0, 13), Interval(13, 64)):
+        in_order.deliver(lines, changes)
+    for lines in (Interval(13, 64), Interval(0, 13)):
+        late.deliver(lines, changes)
+
+    assert late.to_json() == in_order.to_json()
+    assert read(late)["end_line"] == 64
 
 
 def test_a_defect_over_two_chunks_is_one_entry():

@@ -111,6 +111,13 @@ def test_a_folder_without_images_says_what_was_looked_for(tmp_path, present):
         opened(tmp_path)
 
 
+@pytest.mark.parametrize("glob", ["", "/etc/*"])
+def test_a_pattern_that_cannot_be_followed_is_named(tmp_path, glob):
+    write(tmp_path / "a.png")
+    with pytest.raises(ValueError, match=r"source\.glob must be a pattern relative to"):
+        opened(tmp_path, glob=glob)
+
+
 def test_a_damaged_header_in_the_folder_is_refused_before_the_start(tmp_path):
     write(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes(b"")

@@ -28,6 +28,17 @@ def opened(path: Path, **options: Any) -> PieceFeed:
     return open_array(ReplaySource(path=path, **options))
 
 
+@pytest.mark.parametrize("shape", [(0, 8), (8, 0), (-5, 8), (8, -5)])
+def test_arrays_without_lines_or_columns_are_refused(tmp_path, shape):
+    path = tmp_path / "a.npy"
+    with path.open("wb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        file.write(b"1234")
+    with pytest.raises(ValueError, match=r"a\.npy: pixels must be \(lines, columns\)"):
+        opened(path)
+
+
 @pytest.mark.parametrize("dtype", ["u1", "<u2", ">u2"])
 @pytest.mark.parametrize("shape", [(50, 30), (50, 30, 3), (1, 30)])
 def test_arrays_are_exact(tmp_path, dtype, shape):

@@ -26,8 +26,22 @@ TRUTH = {
     "first_line": 0,
     "end_line": 30,
     "defects": [
-        {"id": 1, "first_line": 2, "end_line": 5},
-        {"id": 2, "first_line": 12, "end_line": 25},
+        {
+            "id": 1,
+            "kind": "hole",
+            "first_line": 2,
+            "end_line": 5,
+            "first_column": 0,
+            "end_column": 4,
+        },
+        {
+            "id": 2,
+            "kind": "knot",
+            "first_line": 12,
+            "end_line": 25,
+            "first_column": 3,
+            "end_column": 3,
+        },
     ],
 }
 
@@ -222,12 +236,20 @@ def test_truth_between(lines, ids):
     assert (cut["first_line"], cut["end_line"]) == lines
 
 
-@pytest.mark.parametrize("truth", [b"", b'{"made": "by hand"}'])
-def test_truth_of_another_make_stays(truth):
-    assert truth_between(truth, Interval(3, 4)) == truth
+def test_no_truth_stays_none():
+    assert truth_between(b"", Interval(3, 4)) == b""
 
 
 def test_bad_truth_is_refused_at_open(folder):
     (folder / "truth.json").write_text("{")
-    with pytest.raises(ValueError, match=r"truth\.json: file must be a JSON object"):
+    with pytest.raises(ValueError, match=r"truth\.json: file must be ground truth"):
+        replay(folder)
+
+
+@pytest.mark.parametrize("ledger", [None, b"", b"scrap\n", b"00000000 {}\n"])
+def test_a_recording_that_names_no_line_is_refused(folder, ledger):
+    (folder / "ledger.rows").unlink()
+    if ledger is not None:
+        (folder / "ledger.rows").write_bytes(ledger)
+    with pytest.raises(ValueError, match="recording must hold lines, got none"):
         replay(folder)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -111,11 +113,40 @@ def test_a_row_that_contradicts_the_header_is_an_error(folder):
         opened.pixels(wrong)
 
 
-@pytest.mark.parametrize("content", ["[1]", "{", "7", '"text"'])
-def test_truth_must_be_an_object(folder, content):
+def truth(**fields: object) -> str:
+    return json.dumps({"version": 1, "first_line": 0, "end_line": 20, "defects": [], **fields})
+
+
+def defect(**fields: object) -> dict[str, object]:
+    box = {"first_line": 3, "end_line": 9, "first_column": 0, "end_column": 5}
+    return {"id": 1, "kind": "hole", **box, "contrast": 0.1, **fields}
+
+
+def test_truth_is_returned_as_it_was_written(folder):
+    content = truth(defects=[defect(), defect(id="two")])
     (folder / "truth.json").write_text(content)
-    with pytest.raises(ValueError, match=r"truth\.json: file must be a JSON object, got"):
+    assert Recording(folder).truth == content.encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[1]", "{", "7", '"text"', "{}", '{"made": "by hand"}', truth(version=2),
+        truth(first_line="0"), truth(defects=5), truth(defects=[{"id": 1}]),
+        truth(defects=[defect(end_line=2)]), truth(defects=[defect(first_column=-1)]),
+    ],
+)  # fmt: skip
+def test_truth_of_another_make_is_refused(folder, content):
+    (folder / "truth.json").write_text(content)
+    text = r"truth\.json: file must be ground truth as `linescan simulate` writes it, got: .*remove"
+    with pytest.raises(ValueError, match=text):
         _ = Recording(folder).truth
+
+
+def test_empty_means_that_no_line_is_named(folder):
+    assert not Recording(folder).is_empty
+    (folder / "ledger.rows").write_bytes(ledger_lines(folder)[-1])
+    assert Recording(folder).is_empty  # closed, but nothing before
 
 
 def test_what_is_no_recording_is_refused(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -237,3 +238,18 @@ def test_any_cut_and_any_resume_gives_the_same_web(tmp_path_factory, heights, bl
     assert covers_once(items, len(whole), first)
     starts = [sum(heights[:n]) for n in range(len(heights))]
     assert seams_of(items) == ([line for line in starts if line >= first] if seams else [])
+
+
+def test_names_that_are_not_utf_8_are_shown_as_far_as_they_can_be(tmp_path):
+    folder = tmp_path / os.fsdecode(b"web\xff")
+    folder.mkdir()
+    write(tmp_path / "a.png", texture(30, 20))  # OpenCV cannot write to such a name
+    (tmp_path / "a.png").rename(folder / "a.png")
+    broken = folder / os.fsdecode(b"b\xfe.png")
+    broken.write_bytes((folder / "a.png").read_bytes())
+    truncate(broken, 0.7)
+    source = replay(folder)
+    assert source.format.description.endswith("/web\N{REPLACEMENT CHARACTER}")
+    _, lost = read_all(source, 30)
+    assert isinstance(lost, LineLoss)
+    assert lost.detail.startswith("b\N{REPLACEMENT CHARACTER}.png: ")

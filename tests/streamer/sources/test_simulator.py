@@ -125,6 +125,41 @@ def test_truth_covers_the_delivered_lines_and_no_more():
     assert boxes[0] < boxes[-1]
 
 
+@pytest.mark.parametrize("surface", ["fabric", "rail"])
+@pytest.mark.parametrize("ask_early", [False, True])
+@settings(max_examples=8, deadline=None)
+@given(first_line=st.integers(1, 1999))
+def test_a_web_resumed_anywhere_knows_the_truth_from_its_start(
+    surface: str, ask_early: bool, first_line: int
+):
+    whole, resumed = simulated(surface=surface), simulated(first_line, surface=surface)
+    read(whole, 2000)
+    if ask_early:
+        assert truth(resumed)["end_line"] == first_line
+
+    read(resumed, 2000 - first_line)
+    resumed.close()
+
+    assert truth(resumed) == truth(whole)
+
+
+def test_only_chunks_with_defects_are_rendered_for_the_truth_and_once(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    source, rendered = simulated(first_line=2000, length_m=2.0, clean_m=0.9), []
+    render = source._render
+    monkeypatch.setattr(
+        SimulatedWeb, "_render", lambda _, number: (rendered.append(number), render(number))[1]
+    )
+
+    known = source.truth
+
+    assert source.truth == known
+    assert len(truth(source)["defects"]) > 0
+    assert len(rendered) == len(set(rendered)) > 0
+    assert min(rendered) >= 1800 // 64
+
+
 def test_a_web_starts_clean():
     source = simulated(clean_m=0.9)
     clean = simulated(defects_per_m=0.0)
@@ -178,10 +213,11 @@ def test_the_web_ends_at_its_length(length_m: float, line_mm: float, lines: int)
 
 
 def test_a_start_beyond_the_end_delivers_nothing():
-    source = simulated(first_line=2001)
+    source, whole = simulated(first_line=2001), simulated()
+    read(whole, 2000)
 
     assert source.read_into(space(source, 10)) is None
-    assert truth(source)["defects"] == []
+    assert truth(source) == truth(whole)
 
 
 def test_a_block_says_what_it_is():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -234,3 +235,12 @@ def test_what_is_no_video_is_refused(tmp_path, content):
     text = rf"a\.mkv: file must be a video that OpenCV can open, got {len(content)} bytes"
     with pytest.raises(ValueError, match=text):
         opened(tmp_path / "a.mkv")
+
+
+def test_a_name_that_would_crash_the_decoder_is_refused(tmp_path):
+    path = tmp_path / os.fsdecode(b"web\xff.mkv")
+    path.write_bytes(b"not reached")
+    with pytest.raises(
+        ValueError, match="web\N{REPLACEMENT CHARACTER}.mkv: file name must be UTF-8"
+    ):
+        open_video(ReplaySource(path=path))

@@ -61,17 +61,49 @@ def test_all_news_of_a_defect_have_its_id(announcer):
 
 def test_a_gap_is_announced_grows_and_ends_with_inspected_web_after_it(announcer):
     new = announcer.on_gap(gap(32), 1)
-    grown = announcer.on_gap(gap(48), 2)
-    assert announcer.on_inspected(32, 3) is None
-    assert announcer.on_inspected(64, 3) is None  # its own lines, not yet web after it
-    end = announcer.on_inspected(80, 3)
+    grown = announcer.on_gap(gap(48), 501 * MS)
+    assert announcer.on_inspected(32, 502 * MS) == ()
+    assert announcer.on_inspected(64, 502 * MS) == ()  # its own lines, not yet web after it
+    (end,) = announcer.on_inspected(80, 502 * MS)
     assert [a.state for a in (new, grown, end)] == list(DefectState)
     assert {a.id for a in (new, grown, end)} == {"roll/cam0/not-inspected-1"}
     assert (grown.region.down_first, grown.region.down_end) == (8.0, 16.0)
     assert (new.region.cross_first, new.region.cross_end) == (0.0, 50.0)
     assert (new.kind, new.severity) == (AlarmKind.NOT_INSPECTED, Severity.HIGH)
     assert new.text == "timeout: lane 1 no verdict"
-    assert announcer.on_inspected(96, 4) is None
+    assert announcer.on_inspected(96, 503 * MS) == ()
+
+
+def test_many_gaps_are_one_alarm_that_grows_twice_a_second(announcer):
+    raised = [announcer.on_gap(gap(16 * n), n * MS) for n in range(2000)]
+    assert [n for n, alarm in enumerate(raised) if alarm] == [0, 500, 1000, 1500]
+    assert announcer.grown_gap(1999 * MS) is None
+    rest = announcer.grown_gap(2000 * MS)
+    assert (rest.state, rest.region.down_end) == (DefectState.UPDATE, 2000 * 4.0)
+    assert announcer.grown_gap(9000 * MS) is None
+    assert [a.sequence for a in (*filter(None, raised), rest)] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("how", ["web after it", "end of roll"])
+def test_growth_that_still_waits_is_told_before_the_end(announcer, how):
+    announcer.on_gap(gap(0), 0)
+    assert announcer.on_gap(gap(16), 1) is None
+    told = announcer.on_inspected(48, 2) if how == "web after it" else announcer.end_all(2)
+    assert [a.state for a in told] == [DefectState.UPDATE, DefectState.END]
+    assert [a.region.down_end for a in told] == [8.0, 8.0]
+    assert announcer.grown_gap(9000 * MS) is None
+
+
+def test_what_is_active_is_counted(announcer):
+    assert announcer.active == 0
+    announcer.on_gap(gap(32), 1)
+    announcer.on_beat(beat(), 0)
+    announcer.check_beats(3000, 5000 * MS)
+    assert announcer.active == 2
+    announcer.on_inspected(64, 2)
+    assert announcer.active == 1
+    announcer.end_all(3)
+    assert announcer.active == 0
 
 
 def test_the_next_gap_is_another_alarm(announcer):
@@ -142,6 +174,7 @@ _EVENTS = st.lists(
         st.tuples(st.just("inspected"), st.integers(0, 400)),
         st.tuples(st.just("beat"), st.integers(0, 2)),
         st.tuples(st.just("check"), st.just(0)),
+        st.tuples(st.just("flush"), st.just(0)),
         st.tuples(st.just("defect"), st.just(0)),
     ),
     max_size=40,
@@ -153,16 +186,18 @@ def test_no_number_is_missing_and_every_alarm_ends(events):
     announcer = Announcer(AlarmOrigin("roll", "cam0", "digest", GEOMETRY))
     alarms, now_ns = [], 0
     for event, number in events:
-        now_ns += 1500 * MS
+        now_ns += 300 * MS
         match event:
             case "gap":
                 alarms.append(announcer.on_gap(gap(number * 16), now_ns))
             case "inspected":
-                alarms.append(announcer.on_inspected(number, now_ns))
+                alarms += announcer.on_inspected(number, now_ns)
+            case "flush":
+                alarms.append(announcer.grown_gap(now_ns))
             case "beat":
                 alarms.append(announcer.on_beat(beat(process=f"score-{number}"), now_ns))
             case "check":
-                alarms += announcer.check_beats(3000, now_ns)
+                alarms += announcer.check_beats(500, now_ns)
             case _:
                 alarms += [announcer.on_defect(defect(s), now_ns) for s in DefectState]
     alarms += announcer.end_all(now_ns)

@@ -20,6 +20,7 @@ from streamer.message import (
     LedgerRow,
     LineBlock,
     LineLoss,
+    ProfileQuery,
     ProfileState,
     Resume,
     StageState,
@@ -104,7 +105,7 @@ class Worker:
     def __init__(self, board, sink, name="w", window=2, dies_at=None, fails_at=None):
         self.peer, self.sink, self.name, self.window = board.connect(name), sink, name, window
         self.dies_at, self.fails_at = dies_at, fails_at
-        self.tiles, self.profiles = [], []
+        self.tiles, self.profiles, self.queries = [], [], []
         self.alive, self.asked = True, False
         self.clears = True
 
@@ -118,6 +119,9 @@ class Worker:
         while (item := self.peer.receive()) is not None:
             if isinstance(item, ProfileState):
                 self.profiles.append(item)
+                continue
+            if isinstance(item, ProfileQuery):
+                self.queries.append(item)
                 continue
             self.tiles.append(item)
             if item.address == self.dies_at:
@@ -239,9 +243,45 @@ def test_no_line_is_read_before_the_sink_has_answered(line):
     assert roll.run() == ""
     hello, *rest = [m for m in roll.sink.heard if not isinstance(m, Heartbeat)]
     assert hello == Hello("r", "cam0", "i", roll.stage.plan.grid.lanes, COLUMNS, "script")
-    assert isinstance(rest[0], LedgerRow)
+    assert [type(m) for m in rest[:3]] == [Hello, Hello, LedgerRow]
     assert roll.sink.greetings >= 20
-    assert len(roll.sink.all(Hello)) == 1
+    assert len(roll.sink.all(Hello)) == 3  # 20 waits of 100 ms
+
+
+def test_a_sink_that_starts_late_is_greeted_and_may_answer_each_greeting(line, clock):
+    roll = line([32])
+    roll.add()
+    clock.actors.remove(roll.sink)
+
+    def start_late():
+        if clock.waits == 35:  # 3.5 s
+            roll.sink.link.inbox.clear()  # what was said before went to nobody
+            clock.actors.extend([roll.sink, answer_again])
+
+    def answer_again():
+        if roll.sink.resume is None and clock.waits < 200:
+            roll.sink.link.send(Resume(4800, 300))
+
+    clock.actors.append(start_late)
+    assert roll.run() == ""
+    assert len(roll.sink.all(Hello)) >= 1
+    assert [row.first_line for row in roll.sink.all(LedgerRow)] == [0, 16]
+
+
+def test_each_worker_is_asked_once_for_the_profiles_it_has(line):
+    roll = line([64])
+    workers = [roll.add(name=name) for name in ("a", "b")]
+    assert roll.run() == ""
+    assert [worker.queries for worker in workers] == [[ProfileQuery("r", "cam0")]] * 2
+
+
+def test_profiles_of_another_roll_are_dropped(line, caplog):
+    roll = line([64])
+    worker = roll.add()
+    worker.peer.send(ProfileState("yesterday", "cam0", 0, 0, "d", b"profile"))
+    assert roll.run() == ""
+    assert "dropped ProfileState from a worker" in caplog.text
+    assert roll.stage.dispatcher._profiles == {}
 
 
 def test_a_hello_that_found_no_room_is_said_again(line, clock):

@@ -1,7 +1,8 @@
 """Gaps are logged, but never without bound, and what was left out is counted."""
 
 from streamer.message import Gap, GapReason
-from streamer.stages.gap_log import LINES_PER_SECOND, NS_PER_S, GapLog
+from streamer.stages.gap_log import GapLog
+from streamer.stages.rated_log import LINES_PER_SECOND, NS_PER_S
 
 GAP = Gap("r", "c", 3, 7, 1, 100, 20, GapReason.OVERLOAD, "oldest dropped")
 

@@ -75,3 +75,12 @@ def test_a_full_queue_of_one_watcher_does_not_silence_the_other(clock, full):
     links[full].capacity = 0
     pulse(clock, *links).beat()
     assert [len(link.outbox) for link in links] == ([0, 1] if full == 0 else [1, 0])
+
+
+def test_a_beat_that_is_due_may_announce_a_long_call(clock):
+    link = MemoryLink()
+    beating = pulse(clock, link)
+    for _ in range(3):
+        beating.beat(30_000)
+        clock.advance_ms(150)
+    assert [beat.busy_until_ns - beat.sent_ns for beat in link.outbox] == [30_000 * MS] * 2

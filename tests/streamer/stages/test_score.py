@@ -9,6 +9,7 @@ from streamer.message import (
     Credit,
     Halo,
     Heartbeat,
+    ProfileQuery,
     ProfileState,
     Resume,
     ScoreMap,
@@ -18,6 +19,7 @@ from streamer.message import (
 )
 from streamer.ports import Verdict
 from streamer.stages.pulse import Pulse
+from streamer.stages.rated_log import LINES_PER_SECOND
 from streamer.stages.score import PREFETCH_TILES, ScoreLinks, ScoreStage
 from streamer.transport.memory import MemoryLink
 
@@ -201,6 +203,28 @@ def test_while_the_sink_is_full_the_worker_waits_and_takes_in_what_comes(bench):
     assert [m.sequence for m in bench.delivered(ScoreMap)] == [0, 1]
 
 
+def test_while_the_sink_is_full_capture_is_told_that_the_worker_lives_and_what_it_holds(bench):
+    said = []
+
+    def act():
+        if bench.results.capacity == 0:
+            said.append((bench.clock(), len(bench.said(Credit))))
+        if len(said) == 400:  # 2 s
+            bench.results.capacity = 1000
+
+    bench.waits = 1000
+    bench.scorer.during = lambda t: t.sequence or setattr(bench.results, "capacity", 0)
+    bench.clock.actors.append(act)
+    bench.give(tile(0), tile(1))
+    bench.run()
+    first, last = said[0][1], said[-1][1]
+    meanwhile = bench.said(Credit)[first:last]
+    assert len(meanwhile) >= 8  # one in 205 ms
+    held = (tile(0).address, tile(1).address)
+    assert {(c.tiles, c.held) for c in meanwhile} == {(0, held)}
+    assert [m.sequence for m in bench.delivered(ScoreMap)] == [0, 1]
+
+
 def test_a_stop_lets_go_of_a_result_that_nobody_takes_for_a_while(bench):
     bench.results.capacity = 0
     bench.give(tile(0))
@@ -252,6 +276,78 @@ def test_a_new_profile_goes_to_capture_after_its_result(bench):
     bench.give(tile(0), tile(1))
     bench.run()
     assert bench.said(ProfileState) == [state]
+
+
+def test_a_new_profile_is_sent_again_until_captures_queue_takes_it(bench):
+    state = ProfileState("r", "c", 0, 1, "digest", b"profile")
+    bench.scorer.profiles = {0: state}
+    bench.scorer.during = lambda _: setattr(bench.tiles, "capacity", 0)
+    bench.clock.actors.append(
+        lambda: setattr(bench.tiles, "capacity", 1000) if bench.clock.waits > 8 else None
+    )
+    bench.give(tile(0))
+    bench.run()
+    assert bench.said(ProfileState) == [state]
+
+
+def test_a_capture_that_asks_is_told_the_profiles_made_and_adopted_here(bench):
+    made = ProfileState("r", "c", 0, 1, "made", b"profile")
+    adopted = ProfileState("r", "c", 3, 1, "adopted", b"profile")
+    bench.scorer.profiles = {1: made}
+    bench.give(adopted, tile(0), tile(1))
+    late = iter([lambda: bench.give(ProfileQuery("r", "c"), ProfileQuery("r", "other"))])
+    bench.clock.actors.append(lambda: next(late, lambda: None)())
+    bench.run()
+    assert bench.said(ProfileState) == [made, adopted, made]
+
+
+def test_a_capture_that_asks_twice_is_answered_once_while_it_takes_nothing(bench):
+    state = ProfileState("r", "c", 3, 1, "digest", b"profile")
+
+    def act():
+        if bench.clock.waits in (2, 3):
+            bench.tiles.capacity = 0
+            bench.give(ProfileQuery("r", "c"))
+        if bench.clock.waits == 6:
+            bench.tiles.capacity = 1000
+
+    bench.clock.actors.append(act)
+    bench.give(state)
+    bench.run()
+    assert bench.said(ProfileState) == [state]
+
+
+def test_profiles_of_the_roll_before_are_forgotten(bench):
+    old = ProfileState("yesterday", "c", 3, 1, "old", b"profile")
+    new = ProfileState("r", "c", 0, 1, "new", b"profile")
+    bench.give(old, new)
+    queries = iter([lambda: bench.give(ProfileQuery("yesterday", "c"), ProfileQuery("r", "c"))])
+    bench.clock.actors.append(lambda: next(queries, lambda: None)())
+    bench.run()
+    assert bench.said(ProfileState) == [new]
+
+
+def test_a_profile_that_cannot_be_used_is_not_passed_on(bench):
+    def refuse(_):
+        raise ValueError("profile must be of this backbone")
+
+    bench.scorer.adopt = refuse
+    bench.give(ProfileState("r", "c", 3, 1, "digest", b"profile"))
+    queries = iter([lambda: bench.give(ProfileQuery("r", "c"))])
+    bench.clock.actors.append(lambda: next(queries, lambda: None)())
+    bench.run()
+    assert bench.said(ProfileState) == []
+
+
+def test_an_engine_that_fails_every_tile_does_not_fill_the_log(bench, caplog):
+    bench.scorer.takes_ms = 1
+    bench.scorer.faults = {n: RuntimeError("out of memory") for n in range(100)}
+    bench.give(*(tile(n) for n in range(100)), *(Resume(0, 0) for _ in range(100)))
+    bench.run()
+    assert len(bench.said(TileFailed)) == 100
+    assert len(caplog.messages) <= 2 * (LINES_PER_SECOND + 1) * 2
+    assert any("more failures in that second" in line for line in caplog.messages)
+    assert any("more dropped messages in that second" in line for line in caplog.messages)
 
 
 def test_a_profile_from_another_worker_is_adopted_before_the_tiles_after_it(bench):

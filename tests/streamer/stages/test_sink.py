@@ -170,7 +170,7 @@ class Roll:
     def run(self):
         summary = self.stage.run()
         self.hear()
-        assert summary.coverage.is_exact
+        assert summary.is_exact
         assert self.record.summaries == [summary]
         assert [a.sequence for a in self.record.alarms] == [
             n + 1 for n in range(len(self.record.alarms))
@@ -360,12 +360,84 @@ def test_without_any_verdict_for_too_long_the_open_tiles_are_timeouts(play):
     assert "no verdict in 10000 ms" in roll.record.alarms[0].text
 
 
-def test_a_ledger_row_that_never_came_ends_the_roll_with_that_outcome(play, clock):
-    roll = play(HELLO, row(0), *tiles(0), row(2), *tiles(2), end(3))
+def test_a_ledger_row_that_never_came_is_a_gap_and_the_roll_flows_on(play, clock):
+    strips = []
+    late = [*tiles(0, 2), 1, lambda r: strips.extend(r.record.strips)]
+    roll = play(HELLO, row(0), row(2), *late, row(3), *tiles(3), end(4))
     started_ns = clock()
     summary = roll.run()
-    assert summary.outcome == "2 rows never reached the ledger"
+    assert [s.first_line for s in strips] == [0, 16, 32]  # before the roll ended
+    assert [s.starts_piece for s in roll.record.strips] == [True, True, True, False]
+    assert summary.outcome == "complete"
+    assert summary.coverage.not_inspected == {GapReason.CAMERA_LOSS: 512}
+    assert roll.record.alarms[0].text == "camera_loss: lane 0 ledger row lost"
+    assert (clock() - started_ns) / 1e9 < 2
+
+
+def test_ledger_rows_lost_before_the_end_are_gaps_too(play):
+    roll = play(HELLO, row(0), *tiles(0), end(3))
+    summary = roll.run()
+    assert (summary.outcome, summary.last_line) == ("complete", 48)
+    assert summary.coverage.not_inspected == {GapReason.CAMERA_LOSS: 1024}
+    assert [(s.first_line, s.line_count) for s in roll.record.strips] == [
+        (0, 16), (16, 31), (47, 1),
+    ]  # fmt: skip
+
+
+def test_lost_rows_whose_lines_are_not_known_end_the_roll_with_that_outcome(play, clock):
+    overlapping = replace(row(2), first_line=16)
+    maps = [replace(m, first_line=16) for m in tiles(2)]
+    roll = play(HELLO, row(0), *tiles(0), overlapping, *maps, end(3))
+    started_ns = clock()
+    assert roll.run().outcome == "2 rows never reached the ledger"
     assert 13 < (clock() - started_ns) / 1e9 < 15
+
+
+def test_a_lost_gap_is_a_timeout_while_the_lane_goes_on(play):
+    steps = [[row(n), *tiles(n), 4000] for n in range(1, 7)]
+    roll = play(HELLO, row(0), score_map(0, 1), *steps, end(7))
+    seen = []
+    roll.script.insert(-1, lambda r: seen.extend(s.first_line for s in r.record.strips))
+    summary = roll.run()
+    assert summary.outcome == "complete"
+    assert summary.coverage.not_inspected == {GapReason.TIMEOUT: 256}
+    assert 16 in seen  # strips flow on before the roll ends
+
+
+def test_a_map_of_another_capture_settles_nothing(play):
+    again = replace(HELLO, incarnation="second")
+    stale = score_map(1, 0, 9.0, captured_ns=0)
+    roll = play(HELLO, row(0), *tiles(0), stale, again, row(1), *tiles(1), end(2))
+    summary = roll.run()
+    assert summary.coverage.inspected == 1024
+    assert np.nanmax(roll.record.strips[1].scores) == 0.0
+
+
+def test_starts_of_capture_and_area_judged_by_itself_are_summed_up(play):
+    own = score_map(0, 0, self_judged=True)
+    again = replace(HELLO, incarnation="second")
+    roll = play(HELLO, HELLO, row(0), own, score_map(0, 1), again, again, row(1), *tiles(1), end(2))
+    summary = roll.run()
+    assert (summary.capture_starts, summary.self_judged_px) == (2, 256)
+
+
+def test_an_overload_does_not_flood_the_outputs(play):
+    lost = [[row(n), gap(n, 0), gap(n, 1)] for n in range(100)]
+    roll = play(HELLO, *lost, row(100), *tiles(100), end(101))
+    summary = roll.run()
+    assert summary.coverage.not_inspected == {GapReason.OVERLOAD: 100 * 512}
+    states = [state for _, state in roll.alarms(AlarmKind.NOT_INSPECTED)]
+    assert states == ["new", *["update"] * (len(states) - 2), "end"]
+    assert 4 <= len(states) <= 8  # a hundred waits of 20 ms
+    assert roll.record.alarms[-1].region.down_end == 1600.0
+
+
+def test_growth_of_a_gap_is_told_although_nothing_follows(play):
+    roll = play(HELLO, [row(0), row(1)], gap(0, 0), gap(0, 1), 600, 100, *tiles(1), end(2))
+    seen = []
+    roll.script.insert(5, lambda r: seen.extend(a.state for a in r.record.alarms))
+    roll.run()
+    assert seen == [DefectState.NEW, DefectState.UPDATE]
 
 
 def test_a_stop_without_an_end_gives_up_when_nothing_comes(play, clock):
@@ -439,6 +511,33 @@ def test_the_long_call_at_the_end_is_announced(play):
     roll.run()
     assert seen[0].busy_until_ns - seen[0].sent_ns == 30_000_000_000
     assert roll.parent.outbox[-1].state is StageState.STOPPED
+
+
+def test_the_disk_work_of_strips_is_announced(play):
+    roll = play(HELLO, row(0), *tiles(0, value=2.0), end(1))
+    seen = []
+    roll.record.add_strip = lambda _: seen.append(roll.parent.outbox[-1])
+
+    def draw(_):
+        roll.clock.advance_ms(1000)
+        seen.append(roll.parent.outbox[-1])
+
+    roll.record.add_defect = draw
+    roll.run()
+    assert {beat.busy_until_ns - beat.sent_ns for beat in seen} == {30_000_000_000}
+    assert len({beat.sent_ns for beat in seen}) > 1
+
+
+def test_beats_count_every_alarm_that_is_open(play):
+    silent = [beat(), 3100, 300]
+    script = [HELLO, [row(0), row(1)], *tiles(0, value=2.0), *silent, gap(1, 0), 300, 300]
+    roll = play(*script, score_map(1, 1), end(2))
+    roll.run()
+    shown = [
+        (b.figures["open_defects"], b.figures["open_alarms"]) for b in list(roll.parent.outbox)[3:]
+    ]
+    assert (1, 2) in shown
+    assert (1, 3) in shown
 
 
 def test_beats_show_how_far_it_is(play):
