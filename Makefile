@@ -14,7 +14,8 @@ help:
 	@echo "make bench     measure where the time goes on this machine"
 	@echo "make accuracy  measure on real images (LINESCAN_DATA names their folder)"
 
-$(STAMP): pyproject.toml
+# The kernels are compiled on the way, where there is a C++ compiler.
+$(STAMP): pyproject.toml CMakeLists.txt $(wildcard kernels/csrc/*)
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (once; about a minute)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[cpu,lite,dev]'
@@ -31,6 +32,7 @@ test: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror kernels/csrc/*
 
 types: $(STAMP)
 	$(BIN)/mypy
