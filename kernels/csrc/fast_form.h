@@ -20,8 +20,9 @@ constexpr int kTableSize = 128;  // Entries of an error table: counts 0..121, pa
 constexpr int kMaxGroup = 16;
 constexpr int kAlignment = 64;
 constexpr uint8_t kNoLevel = 0xff;
-// Bytes of running sums at a time, so that they stay in the first-level cache.
-constexpr int64_t kStateBytes = 36 * 1024;
+// Bytes of running sums at a time. They are read in order, so that the second-level cache serves as
+// well as the first; fewer wasted lanes matter more.
+constexpr int64_t kStateBytes = 160 * 1024;
 
 inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 inline int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -48,6 +49,28 @@ class Pieces {
   uint8_t* base_;
   int64_t used_ = 0;
 };
+
+constexpr int kBlock = 16;
+
+// Transposes kBlock x kBlock bytes: four times the two halves of the rows are interleaved.
+inline void turn_block(const uint8_t* from, int64_t from_step, uint8_t* to, int64_t to_step) {
+  typedef uint8_t Row __attribute__((vector_size(kBlock)));
+  Row rows[kBlock];
+  for (int row = 0; row < kBlock; ++row) std::memcpy(&rows[row], from + row * from_step, kBlock);
+  for (int step = 1; step < kBlock; step *= 2) {
+    Row mixed[kBlock];
+    for (int row = 0; row < kBlock / 2; ++row) {
+      const Row a = rows[row];
+      const Row b = rows[row + kBlock / 2];
+      mixed[2 * row] =
+          __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+      mixed[2 * row + 1] = __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13,
+                                                   29, 14, 30, 15, 31);
+    }
+    std::memcpy(rows, mixed, sizeof(rows));
+  }
+  for (int row = 0; row < kBlock; ++row) std::memcpy(to + row * to_step, &rows[row], kBlock);
+}
 
 template <class Simd, int kSide, int kStride>
 class FastForm {
@@ -203,14 +226,23 @@ class FastForm {
 
   void turn(int64_t channel, uint8_t* turned) const {
     const uint8_t* upright = task_.levels + channel * rows_ * columns_;
-    constexpr int64_t kBlock = 16;
     for (int64_t row = 0; row < rows_; row += kBlock) {
       for (int64_t column = 0; column < columns_; column += kBlock) {
-        for (int64_t r = row; r < least(row + kBlock, rows_); ++r) {
-          for (int64_t c = column; c < least(column + kBlock, columns_); ++c) {
-            turned[r * columns_ + c] = upright[c * rows_ + r];
-          }
+        const uint8_t* from = upright + column * rows_ + row;
+        uint8_t* to = turned + row * columns_ + column;
+        if (row + kBlock <= rows_ && column + kBlock <= columns_) {
+          turn_block(from, rows_, to, columns_);
+        } else {
+          turn_edge(from, to, least(kBlock, rows_ - row), least(kBlock, columns_ - column));
         }
+      }
+    }
+  }
+
+  void turn_edge(const uint8_t* from, uint8_t* to, int64_t rows, int64_t columns) const {
+    for (int64_t row = 0; row < rows; ++row) {
+      for (int64_t column = 0; column < columns; ++column) {
+        to[row * columns_ + column] = from[column * rows_ + row];
       }
     }
   }
@@ -338,11 +370,11 @@ class FastForm {
     const RowPointers pointers = row_pointers(row, windows);
     for (int level = 0; level < levels_; ++level) {
       if (!windows) {
-        add_level<Work::kNoWindows>(pointers, level);
+        add_level<Work::kNoWindows>(level_row(pointers, level));
       } else if (level + 1 < levels_) {
-        add_level<Work::kCount>(pointers, level);
+        add_level<Work::kCount>(level_row(pointers, level));
       } else {
-        add_level<Work::kTopLevel>(pointers, level);
+        add_level<Work::kTopLevel>(level_row(pointers, level));
       }
     }
   }
@@ -390,65 +422,96 @@ class FastForm {
     }
   };
 
+  // Where one level of one window row finds its running sums; held in registers, because a store
+  // of bytes might change any member of the object.
+  struct LevelRow {
+    RowPointers rows;
+    uint8_t* counts;
+    uint8_t* lower;
+    uint8_t* newest;
+    const uint8_t* oldest;
+    uint8_t* sums;
+    const uint8_t* tables;
+    const uint8_t* masks;
+    const Reach* reach;
+    const uint16_t* own;
+    int64_t lanes;
+    int64_t vectors;
+    int level;
+  };
+
+  LevelRow level_row(const RowPointers& rows, int level) const {
+    return {rows,
+            counts_ + level * kStride * lanes_,
+            lower_,
+            held_ + (rows.newest * levels_ + level) * lanes_,
+            held_ + (rows.oldest * levels_ + level) * lanes_,
+            sums_ + level * lanes_,
+            tables_ + level * group_ * kTableSize,
+            masks_,
+            reach_,
+            own_,
+            lanes_,
+            vectors_,
+            level};
+  }
+
   template <Work kWork>
-  void add_level(const RowPointers& pointers, int level) {
-    const Words own_level = Simd::fill_words(static_cast<uint16_t>(level));
-    uint8_t* newest = held_ + (pointers.newest * levels_ + level) * lanes_;
-    const uint8_t* oldest = held_ + (pointers.oldest * levels_ + level) * lanes_;
-    uint8_t* sums = sums_ + level * lanes_;
+  static void add_level(const LevelRow at) {
+    const Words own_level = Simd::fill_words(static_cast<uint16_t>(at.level));
     Above above;
     Positions<0> whole;
     Positions<0> rest;
-    for (int64_t vector = vectors_ - 1; vector >= 0; --vector) {
-      const int64_t lane = vector * kLanes;
+    for (int64_t lane = (at.vectors - 1) * kLanes; lane >= 0; lane -= kLanes) {
       Bytes errors = {};
       if constexpr (kWork != Work::kNoWindows) {
         Bytes over = {};
-        if constexpr (kWork == Work::kCount) over = count(pointers, level, lane, above);
-        errors = look_up(level, vector, over);
+        if constexpr (kWork == Work::kCount) over = count(at, lane, above);
+        errors = look_up(at, lane, over);
       }
-      const Bytes held = Simd::load(sums + lane) + errors;
-      Simd::store(newest + lane, errors);
-      const Bytes kept = held - Simd::load(oldest + lane);
-      Simd::store(sums + lane, kept);
-      whole.push(split<Simd>(held), own_level, *this, pointers, lane, 0, kWhole);
+      const Bytes held = Simd::load(at.sums + lane) + errors;
+      Simd::store(at.newest + lane, errors);
+      const Bytes kept = held - Simd::load(at.oldest + lane);
+      Simd::store(at.sums + lane, kept);
+      whole.template push<0, kWhole>(split<Simd>(held), own_level, at, lane);
       if constexpr (kWhole < kStride) {
-        rest.push(split<Simd>(kept), own_level, *this, pointers, lane, kWhole, kStride);
+        rest.template push<kWhole, kStride>(split<Simd>(kept), own_level, at, lane);
       }
     }
   }
 
   // Values above the level in each window.
-  Bytes count(const RowPointers& pointers, int level, int64_t lane, Above& above) {
-    const Bytes limit = Simd::fill(static_cast<uint8_t>(level));
-    uint8_t* counts = counts_ + level * kStride * lanes_ + lane;
+  static Bytes count(const LevelRow& at, int64_t lane, Above& above) {
+    const Bytes limit = Simd::fill(static_cast<uint8_t>(at.level));
     Bytes columns[kStride];
     for (int phase = 0; phase < kStride; ++phase) {
-      const int64_t place = phase * lanes_;
-      Bytes sum = Simd::load(counts + place);
+      const int64_t place = phase * at.lanes + lane;
+      Bytes sum = Simd::load(at.counts + place);
       for (int turn = 0; turn < kStride; ++turn) {
-        sum = Simd::add_greater(sum, Simd::load(pointers.entering[turn] + place + lane), limit);
-        sum = Simd::less_greater(sum, Simd::load(pointers.leaving[turn] + place + lane), limit);
+        sum = Simd::add_greater(sum, Simd::load(at.rows.entering[turn] + place), limit);
+        sum = Simd::less_greater(sum, Simd::load(at.rows.leaving[turn] + place), limit);
       }
-      Simd::store(counts + place, sum);
+      Simd::store(at.counts + place, sum);
       columns[phase] = sum;
     }
     return above.push(columns);
   }
 
   // Error of the level in each window: by its middle rank, from the table of the window's channel.
-  Bytes look_up(int level, int64_t vector, Bytes over) {
-    const int64_t lane = vector * kLanes;
-    const Bytes twice = Simd::average(Simd::load(lower_ + lane), over);
-    Simd::store(lower_ + lane, over);
-    Bytes errors = {};
-    const Reach reach = reach_[vector];
-    for (int channel = reach.first; channel <= reach.last; ++channel) {
-      const uint8_t* table = tables_ + (level * group_ + channel) * kTableSize;
-      errors |= Simd::template look_up<kArea>(table, twice) &
-                Simd::load(masks_ + channel * lanes_ + lane);
+  static Bytes look_up(const LevelRow& at, int64_t lane, Bytes over) {
+    const Bytes rank = Simd::average(Simd::load(at.lower + lane), over);
+    Simd::store(at.lower + lane, over);
+    const Reach reach = at.reach[lane / kLanes];
+    Bytes errors = look_up_channel(at, lane, reach.first, rank);
+    for (int channel = reach.first + 1; channel <= reach.last; ++channel) {
+      errors |= look_up_channel(at, lane, channel, rank);
     }
     return errors;
+  }
+
+  static Bytes look_up_channel(const LevelRow& at, int64_t lane, int channel, Bytes rank) {
+    return Simd::template look_up<kArea>(at.tables + channel * kTableSize, rank) &
+           Simd::load(at.masks + channel * at.lanes + lane);
   }
 
   // Sums of errors along the row, phase by phase, given to the positions of the level.
@@ -457,17 +520,17 @@ class FastForm {
     ByteSums<Simd, first_column(kPhase), covering_columns(kPhase)> sums;
     Positions<kPhase + 1> others;
 
-    void push(Split<Simd> errors, Words level, const FastForm& form, const RowPointers& pointers,
-              int64_t lane, int turn, int last) {
+    template <int kFirst, int kLast>
+    void push(Split<Simd> errors, Words level, const LevelRow& at, int64_t lane) {
       const Split<Simd> covering = sums.push(errors);
-      for (int row = turn; row < last; ++row) {
-        if (pointers.found[row] == nullptr) continue;
-        const uint16_t* own = form.own_ + (row * kStride + kPhase) * form.lanes_ + lane;
-        uint16_t* found = pointers.found[row] + kPhase * form.lanes_ + lane;
+      for (int turn = kFirst; turn < kLast; ++turn) {
+        if (at.rows.found[turn] == nullptr) continue;
+        const uint16_t* own = at.own + (turn * kStride + kPhase) * at.lanes + lane;
+        uint16_t* found = at.rows.found[turn] + kPhase * at.lanes + lane;
         give(found, own, level, covering.even);
         give(found + kLanes / 2, own + kLanes / 2, level, covering.odd);
       }
-      others.push(errors, level, form, pointers, lane, turn, last);
+      others.template push<kFirst, kLast>(errors, level, at, lane);
     }
 
     static void give(uint16_t* found, const uint16_t* own, Words level, Words errors) {
@@ -479,7 +542,8 @@ class FastForm {
 
   template <class Unused>
   struct Positions<kStride, Unused> {
-    void push(Split<Simd>, Words, const FastForm&, const RowPointers&, int64_t, int, int) {}
+    template <int, int>
+    void push(Split<Simd>, Words, const LevelRow&, int64_t) {}
   };
 
   // Empty the 16-bit sums into the totals, channel by channel.
