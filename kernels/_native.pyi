@@ -13,3 +13,14 @@ def score_fast(
     path: str,
     threads: int,
 ) -> None: ...
+def median_levels(
+    levels: Tensor,
+    ranges: Tensor,
+    reference: Tensor,
+    levels_count: int,
+    patch_size: int,
+    stride_rows: int,
+    stride_columns: int,
+    path: str,
+    threads: int,
+) -> None: ...

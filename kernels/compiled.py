@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from kernels.median import columns_by_band, cross_web_stride
 from kernels.native import load_native
 
 if TYPE_CHECKING:
@@ -77,6 +78,29 @@ def score_levels(levels: Tensor, reference: Tensor, levels_count: int, windows: 
         torch.get_num_threads(),
     )
     return scores
+
+
+def median_levels(levels: Tensor, windows: Windows) -> Tensor:
+    """As `kernels.median.median_windows` of bytes below 64, on CPU tensors."""
+    from kernels import _native
+
+    channels, _, width = levels.shape
+    across = cross_web_stride(windows)
+    complete = len(range(0, width - windows.patch_size + 1, across))
+    columns = [chosen.indices(complete)[:2] for chosen in columns_by_band(width, windows)]
+    reference = torch.empty(len(columns), channels, windows.area, dtype=torch.uint8)
+    _native.median_levels(
+        levels.contiguous(),
+        torch.tensor(columns, dtype=torch.int64),
+        reference,
+        int(levels.max()) + 1,
+        windows.patch_size,
+        windows.stride,
+        across,
+        chosen_path(),
+        torch.get_num_threads(),
+    )
+    return reference
 
 
 @functools.cache

@@ -9,7 +9,7 @@ from torch.library import custom_op
 
 from kernels import compiled, fast
 from kernels import reference as exact
-from kernels.median import median_windows
+from kernels.median import few_levels, median_windows
 from kernels.windows import Windows
 
 if TYPE_CHECKING:
@@ -51,6 +51,16 @@ def median_reference(
 ) -> Tensor:
     """(C, H, W) -> (bands, C, T*T)."""
     return median_windows(features, Windows(patch_size, stride, band_width, first_column))
+
+
+@median_reference.register_kernel("cpu")
+def _(
+    features: Tensor, patch_size: int, stride: int, band_width: int | None, first_column: int
+) -> Tensor:
+    windows = Windows(patch_size, stride, band_width, first_column)
+    if few_levels(features) and compiled.runs(windows):
+        return compiled.median_levels(features, windows)
+    return median_windows(features, windows)
 
 
 @median_reference.register_fake

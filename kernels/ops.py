@@ -22,7 +22,7 @@ OPERATORS = (
     "fca_score_fast",
     "fca_score_batch",
 )
-COMPILED = ("fca_score_fast",)
+COMPILED = ("median_reference", "fca_score_fast")
 _BATCH_AXES = 4
 
 

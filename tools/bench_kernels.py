@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import platform
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from kernels import fca_score_fast
+from kernels import fca_score_fast, median_reference
 from kernels.compiled import PATH_VARIABLE, REFERENCE, usable_paths
 from kernels.windows import pad_mirrored
 
@@ -26,6 +27,7 @@ SHAPES = ((512, 128, 128), (288, 32, 32), (128, 40, 40), (240, 64, 55))
 BIG = SHAPES[0]
 # What the compiled kernel is to reach on one core, ms on the big map with AVX-512.
 REACH_MS = {1: 35.0, 2: 15.0}
+MEDIAN_REACH_MS = {1: 200.0, SIDE: 15.0}
 SORTED_CHANNELS = 4
 
 
@@ -52,7 +54,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     sorting_ms = sort_based_ms()
-    timings = list(fast_form(sorting_ms, arguments.repeats))
+    timings = [*fast_form(sorting_ms, arguments.repeats), *medians(arguments.repeats)]
     if arguments.json:
         print(json.dumps(report(timings, sorting_ms), indent=2))
     else:
@@ -98,6 +100,32 @@ def _timing(
     return Timing(
         "fca_score_fast", path, shape, *windows, ms, 1e6 * ms / features, to_torch, to_sorting, goal
     )
+
+
+def medians(repeats: int) -> Iterator[Timing]:
+    """The median reference of the big map; `window_stride` is that of its windows."""
+    levels = torch.randint(0, LEVELS, BIG, dtype=torch.uint8)
+    for stride in (1, SIDE):
+        for width in (None, 8):
+            slow = None
+            for path in (REFERENCE, *usable_paths()):
+                os.environ[PATH_VARIABLE] = path
+                call = functools.partial(median_reference, levels, SIDE, stride, width)
+                ms = best_ms(call, 2 if path == REFERENCE else repeats)
+                goal = MEDIAN_REACH_MS[stride] if path == "avx512" and width is None else None
+                yield Timing(
+                    "median_reference",
+                    path,
+                    BIG,
+                    stride,
+                    width is not None,
+                    ms,
+                    1e6 * ms / levels.numel(),
+                    slow and slow / ms,
+                    None,
+                    goal,
+                )
+                slow = slow or ms
 
 
 def _time_fast(
@@ -155,12 +183,15 @@ def cpu_name() -> str:
 def print_table(timings: list[Timing], sorting_ms: float) -> None:
     print(f"{cpu_name()}, torch {torch.__version__}, one thread, T = {SIDE}, {LEVELS} levels")
     print(f"sort-based torch, {BIG}: {sorting_ms:.0f} ms ({SORTED_CHANNELS} channels measured)\n")
-    print("| path | map | stride | bands | ms | ns per feature | torch | sorting | reach |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print(
+        "| kernel | path | map | stride | bands | ms | ns per feature | torch | sorting | reach |"
+    )
+    print("|" + 10 * "---|")
     for one in timings:
         ratios = [f"{x:.0f}x" if x else "" for x in (one.to_torch, one.to_sorting)]
         goal = f"{one.reach_ms:g} ms" if one.reach_ms else ""
-        cells = [one.path, str(one.shape), str(one.window_stride), "yes" if one.bands else "no"]
+        cells = [one.kernel, one.path, str(one.shape), str(one.window_stride)]
+        cells.append("yes" if one.bands else "no")
         cells += [f"{one.ms:.2f}", f"{one.ns_per_feature:.2f}", *ratios, goal]
         print("| " + " | ".join(cells) + " |")
 

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "fast_task.h"
+#include "planes.h"
 #include "span_sums.h"
 
 namespace {
@@ -18,59 +19,10 @@ using linescan::FastTask;
 
 constexpr int kTableSize = 128;  // Entries of an error table: counts 0..121, padded.
 constexpr int kMaxGroup = 16;
-constexpr int kAlignment = 64;
 constexpr uint8_t kNoLevel = 0xff;
 // Bytes of running sums at a time. They are read in order, so that the second-level cache serves as
 // well as the first; fewer wasted lanes matter more.
 constexpr int64_t kStateBytes = 160 * 1024;
-
-inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-inline int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
-inline int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-inline int64_t mirror(int64_t index, int64_t length) {
-  const int64_t inside = index < 0 ? -index : index;
-  return inside < length ? inside : 2 * (length - 1) - inside;
-}
-
-// Takes aligned pieces of the scratch memory one after the other; counts only if it has none.
-class Pieces {
- public:
-  explicit Pieces(uint8_t* base) : base_(base) {}
-
-  template <class Item>
-  Item* take(int64_t count) {
-    uint8_t* piece = base_ == nullptr ? nullptr : base_ + used_;
-    used_ += divide_up(count * static_cast<int64_t>(sizeof(Item)), kAlignment) * kAlignment;
-    return reinterpret_cast<Item*>(piece);
-  }
-  int64_t used() const { return used_; }
-
- private:
-  uint8_t* base_;
-  int64_t used_ = 0;
-};
-
-constexpr int kBlock = 16;
-
-// Transposes kBlock x kBlock bytes: four times the two halves of the rows are interleaved.
-inline void turn_block(const uint8_t* from, int64_t from_step, uint8_t* to, int64_t to_step) {
-  typedef uint8_t Row __attribute__((vector_size(kBlock)));
-  Row rows[kBlock];
-  for (int row = 0; row < kBlock; ++row) std::memcpy(&rows[row], from + row * from_step, kBlock);
-  for (int step = 1; step < kBlock; step *= 2) {
-    Row mixed[kBlock];
-    for (int row = 0; row < kBlock / 2; ++row) {
-      const Row a = rows[row];
-      const Row b = rows[row + kBlock / 2];
-      mixed[2 * row] =
-          __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-      mixed[2 * row + 1] = __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13,
-                                                   29, 14, 30, 15, 31);
-    }
-    std::memcpy(rows, mixed, sizeof(rows));
-  }
-  for (int row = 0; row < kBlock; ++row) std::memcpy(to + row * to_step, &rows[row], kBlock);
-}
 
 template <class Simd, int kSide, int kStride>
 class FastForm {
@@ -216,33 +168,13 @@ class FastForm {
   void load_planes(int64_t first) {
     std::memset(planes_, 0, static_cast<size_t>((rows_ + 1) * kStride * lanes_));
     for (int64_t channel = 0; channel < present_; ++channel) {
-      if (task_.transposed()) turn(first + channel, turned_ + channel * rows_ * columns_);
+      if (task_.transposed()) {
+        transpose(task_.levels + (first + channel) * rows_ * columns_, rows_, columns_,
+                  turned_ + channel * rows_ * columns_);
+      }
       for (int64_t row = 0; row < rows_; ++row) {
         load_row(source(first, channel, row),
                  planes_ + row * kStride * lanes_ + kLead + channel * pitch_);
-      }
-    }
-  }
-
-  void turn(int64_t channel, uint8_t* turned) const {
-    const uint8_t* upright = task_.levels + channel * rows_ * columns_;
-    for (int64_t row = 0; row < rows_; row += kBlock) {
-      for (int64_t column = 0; column < columns_; column += kBlock) {
-        const uint8_t* from = upright + column * rows_ + row;
-        uint8_t* to = turned + row * columns_ + column;
-        if (row + kBlock <= rows_ && column + kBlock <= columns_) {
-          turn_block(from, rows_, to, columns_);
-        } else {
-          turn_edge(from, to, least(kBlock, rows_ - row), least(kBlock, columns_ - column));
-        }
-      }
-    }
-  }
-
-  void turn_edge(const uint8_t* from, uint8_t* to, int64_t rows, int64_t columns) const {
-    for (int64_t row = 0; row < rows; ++row) {
-      for (int64_t column = 0; column < columns; ++column) {
-        to[row * columns_ + column] = from[column * rows_ + row];
       }
     }
   }
@@ -255,12 +187,8 @@ class FastForm {
       line_[kRadius + columns_ - 1 + out] = row[mirror(columns_ - 1 + out, columns_)];
     }
     for (int phase = 0; phase < kStride; ++phase) {
-      deal(line_ + phase, samples_, lanes + phase * lanes_);
+      deal<kStride>(line_ + phase, samples_, lanes + phase * lanes_);
     }
-  }
-
-  static void deal(const uint8_t* __restrict line, int64_t count, uint8_t* __restrict lanes) {
-    for (int64_t index = 0; index < count; ++index) lanes[index] = line[index * kStride];
   }
 
   // Padded row of a window as a row of the planes.
@@ -347,7 +275,7 @@ class FastForm {
         std::memset(bytes, kNoLevel, static_cast<size_t>(lanes_));
         const int64_t count = divide_up(columns_ - phase, kStride);
         for (int64_t channel = 0; channel < present_; ++channel) {
-          deal(source(first, channel, position) + phase, count, bytes + channel * pitch_);
+          deal<kStride>(source(first, channel, position) + phase, count, bytes + channel * pitch_);
         }
         split_row(bytes, own);
       }

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
-#include <thread>
 #include <vector>
 
 #include "checks.h"
+#include "parallel.h"
 #include "paths.h"
 #include "workspace.h"
 
@@ -33,37 +33,28 @@ class Worker {
       : task_(task),
         kernel_(kernel),
         channels_(channels),
-        scratch_(ScratchPool::shared().borrow()) {
-    const size_t kernel_bytes = kernel.bytes(task);
-    const size_t map_bytes = positions() * sizeof(int32_t);
-    work_ = scratch_.reserve(kernel_bytes + map_bytes);
-    totals_ = reinterpret_cast<int32_t*>(work_ + kernel_bytes);
-  }
-  Worker(Worker&&) = default;
-  ~Worker() {
-    if (work_ != nullptr) ScratchPool::shared().give_back(std::move(scratch_));
-  }
+        positions_(static_cast<size_t>(task.height * task.width)),
+        kernel_bytes_(kernel.bytes(task)),
+        loan_(kernel_bytes_ + positions_ * sizeof(int32_t)) {}
 
-  void run() {
-    std::memset(totals_, 0, positions() * sizeof(int32_t));
-    kernel_.add(task_, channels_, work_, totals_);
+  int32_t* totals() const { return reinterpret_cast<int32_t*>(loan_.get() + kernel_bytes_); }
+
+  void run() const {
+    std::memset(totals(), 0, positions_ * sizeof(int32_t));
+    kernel_.add(task_, channels_, loan_.get(), totals());
   }
 
-  const int32_t* totals() const { return totals_; }
-
-  void add(const Worker& other) {
-    for (size_t index = 0; index < positions(); ++index) totals_[index] += other.totals_[index];
+  void add(const Worker& other) const {
+    for (size_t index = 0; index < positions_; ++index) totals()[index] += other.totals()[index];
   }
 
  private:
-  size_t positions() const { return static_cast<size_t>(task_.height * task_.width); }
-
   const FastTask& task_;
   const FastKernel& kernel_;
   Channels channels_;
-  Scratch scratch_;
-  uint8_t* work_;
-  int32_t* totals_;
+  size_t positions_;
+  size_t kernel_bytes_;
+  Loan loan_;
 };
 
 int64_t covering(const FastTask& task, int64_t position) {
@@ -85,17 +76,6 @@ void write_scores(const FastTask& task, const int32_t* totals, float* scores) {
   }
 }
 
-std::vector<Worker> share_out(const FastTask& task, const FastKernel& kernel, int threads) {
-  const int64_t count = std::min<int64_t>(threads, task.channels);
-  std::vector<Worker> workers;
-  workers.reserve(static_cast<size_t>(count));
-  for (int64_t index = 0; index < count; ++index) {
-    workers.emplace_back(
-        task, kernel, Channels{index * task.channels / count, (index + 1) * task.channels / count});
-  }
-  return workers;
-}
-
 }  // namespace
 
 void fast_score(const FastTask& task, const std::string& path, int threads, float* scores) {
@@ -103,13 +83,13 @@ void fast_score(const FastTask& task, const std::string& path, int threads, floa
   const FastKernel kernel = fast_kernel(path, task.side, task.stride);
   require(kernel.add != nullptr, "patch_size must be odd, 3..11, and not below the stride",
           task.side);
-  std::vector<Worker> workers = share_out(task, kernel, threads);
-  std::vector<std::jthread> running;
-  for (size_t index = 1; index < workers.size(); ++index) {
-    running.emplace_back([&workers, index] { workers[index].run(); });
+  const int64_t count = thread_count(task.channels, threads);
+  std::vector<Worker> workers;
+  workers.reserve(static_cast<size_t>(count));
+  for (int64_t index = 0; index < count; ++index) {
+    workers.emplace_back(task, kernel, share(task.channels, index, count));
   }
-  workers[0].run();
-  running.clear();  // Joins.
+  run_at_once(count, [&](int64_t index) { workers[static_cast<size_t>(index)].run(); });
   for (size_t index = 1; index < workers.size(); ++index) workers[0].add(workers[index]);
   write_scores(task, workers[0].totals(), scores);
 }

@@ -6,6 +6,7 @@
 
 #include "checks.h"
 #include "fast_score.h"
+#include "median_reference.h"
 #include "paths.h"
 
 namespace nb = nanobind;
@@ -63,6 +64,33 @@ void score_fast(const Array<const uint8_t, 3>& levels, const Array<const uint8_t
   linescan::fast_score(task, path, threads, scores.data());
 }
 
+void median_levels(const Array<const uint8_t, 3>& levels, const Array<const int64_t, 2>& ranges,
+                   const Array<uint8_t, 3>& reference, int levels_count, int patch_size,
+                   int64_t stride_rows, int64_t stride_columns, const std::string& path,
+                   int threads) {
+  const auto size = [](size_t length) { return static_cast<int64_t>(length); };
+  const linescan::MedianTask task{levels.data(),
+                                  ranges.data(),
+                                  reference.data(),
+                                  size(levels.shape(0)),
+                                  size(levels.shape(1)),
+                                  size(levels.shape(2)),
+                                  size(ranges.shape(0)),
+                                  stride_rows,
+                                  stride_columns,
+                                  levels_count,
+                                  patch_size};
+  linescan::require(size(ranges.shape(1)) == 2, "ranges must be (bands, 2)", size(ranges.shape(1)));
+  linescan::require(size(reference.shape(0)) == task.bands, "reference must hold every band",
+                    size(reference.shape(0)));
+  linescan::require(size(reference.shape(1)) == task.channels,
+                    "reference must have the channels of the map", size(reference.shape(1)));
+  linescan::require(size(reference.shape(2)) == int64_t{patch_size} * patch_size,
+                    "reference must have patch_size ** 2 ranks", size(reference.shape(2)));
+  const nb::gil_scoped_release release;
+  linescan::median_reference(task, path, threads);
+}
+
 }  // namespace
 
 NB_MODULE(_native, module) {
@@ -73,4 +101,8 @@ NB_MODULE(_native, module) {
              nb::arg("levels_count"), nb::arg("patch_size"), nb::arg("window_stride"),
              nb::arg("band_width"), nb::arg("first_column"), nb::arg("path"), nb::arg("threads"),
              "The fast form of FCA into `scores`; a band_width of 0 is one band.");
+  module.def("median_levels", &median_levels, nb::arg("levels"), nb::arg("ranges"),
+             nb::arg("reference"), nb::arg("levels_count"), nb::arg("patch_size"),
+             nb::arg("stride_rows"), nb::arg("stride_columns"), nb::arg("path"), nb::arg("threads"),
+             "Lower medians of the sorted windows into `reference`, per range of window columns.");
 }

@@ -18,16 +18,33 @@ std::vector<std::string> usable_paths() {
   return paths;
 }
 
-FastKernel fast_kernel(const std::string& path, int side, int stride) {
+namespace {
+
+void require_usable(const std::string& path) {
   for (const std::string& usable : usable_paths()) {
-    if (usable != path) continue;
-#ifdef LINESCAN_X86
-    if (path == "avx512") return fast_kernel_avx512(side, stride);
-    if (path == "avx2") return fast_kernel_avx2(side, stride);
-#endif
-    return fast_kernel_portable(side, stride);
+    if (usable == path) return;
   }
   throw std::invalid_argument("path must be one that this CPU has, got " + path);
+}
+
+}  // namespace
+
+FastKernel fast_kernel(const std::string& path, int side, int stride) {
+  require_usable(path);
+#ifdef LINESCAN_X86
+  if (path == "avx512") return fast_kernel_avx512(side, stride);
+  if (path == "avx2") return fast_kernel_avx2(side, stride);
+#endif
+  return fast_kernel_portable(side, stride);
+}
+
+MedianKernel median_kernel(const std::string& path, int side) {
+  require_usable(path);
+#ifdef LINESCAN_X86
+  if (path == "avx512") return median_kernel_avx512(side);
+  if (path == "avx2") return median_kernel_avx2(side);
+#endif
+  return median_kernel_portable(side);
 }
 
 }  // namespace linescan

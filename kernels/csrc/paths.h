@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "fast_task.h"
+#include "median_task.h"
 
 namespace linescan {
 
@@ -13,5 +14,6 @@ std::vector<std::string> usable_paths();
 
 // Throws std::invalid_argument for a path that does not run here.
 FastKernel fast_kernel(const std::string& path, int side, int stride);
+MedianKernel median_kernel(const std::string& path, int side);
 
 }  // namespace linescan

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <new>
+#include <utility>
 #include <vector>
 
 namespace linescan {
@@ -18,6 +19,15 @@ struct AlignedDelete {
 
 class Scratch {
  public:
+  Scratch() = default;
+  Scratch(Scratch&& other) noexcept
+      : memory_(std::move(other.memory_)), size_(std::exchange(other.size_, 0)) {}
+  Scratch& operator=(Scratch&& other) noexcept {
+    memory_ = std::move(other.memory_);
+    size_ = std::exchange(other.size_, 0);
+    return *this;
+  }
+
   uint8_t* reserve(size_t bytes) {
     if (bytes > size_) {
       memory_.reset();  // Given back first: never two at a time.
@@ -59,6 +69,26 @@ class ScratchPool {
   static constexpr size_t kKept = 64;
   std::mutex mutex_;
   std::vector<Scratch> free_;
+};
+
+// Scratch memory for the time of a call.
+class Loan {
+ public:
+  explicit Loan(size_t bytes) : scratch_(ScratchPool::shared().borrow()) {
+    memory_ = scratch_.reserve(bytes);
+  }
+  Loan(Loan&& other) noexcept
+      : scratch_(std::move(other.scratch_)), memory_(std::exchange(other.memory_, nullptr)) {}
+  Loan& operator=(Loan&&) = delete;
+  ~Loan() {
+    if (memory_ != nullptr) ScratchPool::shared().give_back(std::move(scratch_));
+  }
+
+  uint8_t* get() const { return memory_; }
+
+ private:
+  Scratch scratch_;
+  uint8_t* memory_ = nullptr;
 };
 
 }  // namespace linescan

@@ -9,9 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels import backends, compiled, fca_score_fast
+from kernels import backends, compiled, fca_score_fast, median_reference
 from kernels.compiled import PATH_VARIABLE, chosen_path, usable_paths
 from kernels.fast import score_levels
+from kernels.median import median_windows
 from kernels.windows import Windows
 
 if TYPE_CHECKING:
@@ -75,6 +76,46 @@ def test_many_channels_do_not_wrap(path: str) -> None:
     reference = torch.full((1, 700, 121), 31, dtype=torch.uint8)
     scores = compiled.score_levels(levels, reference, 32, Windows(11))
     assert float(scores[5, 5]) == 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    side=st.sampled_from([3, 5, 7, 9, 11]),
+    stride=st.integers(1, 12),
+    levels_count=st.integers(1, 64),
+    bands=st.sampled_from([(None, 0), (3, 0), (8, 5), (40, 100)]),
+    size=st.tuples(st.integers(1, 6), st.integers(0, 80), st.integers(0, 60)),
+    seed=st.integers(0, 2**31),
+)
+def test_medians_are_those_of_torch(
+    path: str, side: int, stride: int, levels_count: int, bands, size, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    shape = (size[0], side + size[1], side + size[2])
+    levels = torch.from_numpy(random.integers(0, levels_count, shape, np.uint8))
+    windows = Windows(side, stride, *bands)
+    assert torch.equal(compiled.median_levels(levels, windows), median_windows(levels, windows))
+
+
+def test_medians_of_many_windows_do_not_wrap(path: str, make_levels) -> None:
+    levels = make_levels((1, 200, 190), 16)
+    windows = Windows(9, 1)
+    assert torch.equal(compiled.median_levels(levels, windows), median_windows(levels, windows))
+
+
+def test_medians_do_not_depend_on_the_number_of_threads(path: str, make_levels, threads) -> None:
+    levels, windows = make_levels((7, 40, 50), 16), Windows(9, 3, 8, 4)
+    alone = compiled.median_levels(levels, windows)
+    for count in (2, 16):
+        torch.set_num_threads(count)
+        assert torch.equal(compiled.median_levels(levels, windows), alone)
+
+
+@pytest.mark.parametrize("highest", [63, 64, 255])
+def test_maps_of_many_levels_are_sorted_by_torch(path: str, highest: int) -> None:
+    levels = torch.randint(0, highest, (2, 20, 21), dtype=torch.uint8)
+    levels[0, 0, 0] = highest
+    assert torch.equal(median_reference(levels, 9), median_windows(levels, Windows(9, 9))[0])
 
 
 def test_the_number_of_threads_does_not_change_a_bit(
@@ -191,3 +232,40 @@ def test_the_extension_refuses_what_it_cannot_hold(
     }
     with pytest.raises(ValueError, match=text):
         _native.score_fast(**(arguments | change))
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"path": "sse9"}, "path must be one that this CPU has, got sse9"),
+        ({"threads": 0}, "threads must be >= 1, got 0"),
+        ({"levels_count": 65}, "levels_count must be 1..64, got 65"),
+        ({"stride_rows": 0}, "strides must be >= 1, got 0"),
+        ({"ranges": torch.tensor([[0, 3]])}, "ranges must end inside, got 3"),
+        ({"ranges": torch.tensor([[-1, 1]])}, "ranges must begin inside and not be empty, got -1"),
+        ({"ranges": torch.tensor([[1, 1]])}, "ranges must begin inside and not be empty, got 1"),
+        ({"ranges": torch.tensor([[0]])}, r"ranges must be \(bands, 2\), got 1"),
+        ({"reference": torch.empty(2, 2, 81, dtype=torch.uint8)}, "must hold every band, got 2"),
+        ({"reference": torch.empty(1, 1, 81, dtype=torch.uint8)}, "the channels of the map, got 1"),
+        ({"patch_size": 7}, r"reference must have patch_size \*\* 2 ranks, got 81"),
+    ],
+)
+def test_the_medians_refuse_what_they_cannot_hold(
+    need_path, change: dict[str, object], text: str
+) -> None:
+    need_path("portable")
+    from kernels import _native
+
+    arguments = {
+        "levels": torch.zeros(2, 9, 10, dtype=torch.uint8),
+        "ranges": torch.tensor([[0, 2]]),
+        "reference": torch.empty(1, 2, 81, dtype=torch.uint8),
+        "levels_count": 16,
+        "patch_size": 9,
+        "stride_rows": 9,
+        "stride_columns": 1,
+        "path": "portable",
+        "threads": 1,
+    }
+    with pytest.raises(ValueError, match=text):
+        _native.median_levels(**(arguments | change))

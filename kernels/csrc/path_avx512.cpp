@@ -1,7 +1,8 @@
-// The fast form in 64-byte vectors (AVX-512 with BW and VBMI: byte permutations of two registers).
+// The kernels in 64-byte vectors (AVX-512 with BW and VBMI: byte permutations of two registers).
 #include <immintrin.h>
 
 #include "fast_form.h"
+#include "median_form.h"
 
 namespace {
 
@@ -63,5 +64,7 @@ struct Avx512 {
 namespace linescan {
 
 FastKernel fast_kernel_avx512(int side, int stride) { return kernel_for<Avx512>(side, stride); }
+
+MedianKernel median_kernel_avx512(int side) { return median_kernel_for<Avx512>(side); }
 
 }  // namespace linescan

@@ -1,7 +1,8 @@
-// The fast form in 32-byte vectors (AVX2).
+// The kernels in 32-byte vectors (AVX2).
 #include <immintrin.h>
 
 #include "fast_form.h"
+#include "median_form.h"
 
 namespace {
 
@@ -77,5 +78,7 @@ struct Avx2 {
 namespace linescan {
 
 FastKernel fast_kernel_avx2(int side, int stride) { return kernel_for<Avx2>(side, stride); }
+
+MedianKernel median_kernel_avx2(int side) { return median_kernel_for<Avx2>(side); }
 
 }  // namespace linescan

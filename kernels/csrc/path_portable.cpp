@@ -1,5 +1,6 @@
-// The fast form in 16-byte vectors that every CPU has (SSE2, NEON); look-ups byte by byte.
+// The kernels in 16-byte vectors that every CPU has (SSE2, NEON); look-ups byte by byte.
 #include "fast_form.h"
+#include "median_form.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -88,5 +89,7 @@ struct Portable {
 namespace linescan {
 
 FastKernel fast_kernel_portable(int side, int stride) { return kernel_for<Portable>(side, stride); }
+
+MedianKernel median_kernel_portable(int side) { return median_kernel_for<Portable>(side); }
 
 }  // namespace linescan
