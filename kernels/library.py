@@ -1,4 +1,4 @@
-"""Registers the operators with torch: schema, torch implementation, shape rule; checks no input."""
+"""Registers the operators with torch: schema, implementations, shape rule; checks no input."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch.library import custom_op
 
-from kernels import fast
+from kernels import compiled, fast
 from kernels import reference as exact
-from kernels.median import median_windows
+from kernels.median import few_levels, median_windows
 from kernels.windows import Windows
 
 if TYPE_CHECKING:
@@ -51,6 +51,16 @@ def median_reference(
 ) -> Tensor:
     """(C, H, W) -> (bands, C, T*T)."""
     return median_windows(features, Windows(patch_size, stride, band_width, first_column))
+
+
+@median_reference.register_kernel("cpu")
+def _(
+    features: Tensor, patch_size: int, stride: int, band_width: int | None, first_column: int
+) -> Tensor:
+    windows = Windows(patch_size, stride, band_width, first_column)
+    if few_levels(features) and compiled.runs(windows):
+        return compiled.median_levels(features, windows)
+    return median_windows(features, windows)
 
 
 @median_reference.register_fake
@@ -125,6 +135,22 @@ def fca_score_fast(
     windows = Windows(patch_size, window_stride, band_width, first_column)
     scores = fast.score_levels(levels, reference, levels_count, windows)
     return fast.blur_map(scores, sigma_blur)
+
+
+@fca_score_fast.register_kernel("cpu")
+def _(
+    levels: Tensor,
+    reference: Tensor,
+    levels_count: int,
+    patch_size: int,
+    window_stride: int,
+    sigma_blur: float | None,
+    band_width: int | None,
+    first_column: int,
+) -> Tensor:
+    windows = Windows(patch_size, window_stride, band_width, first_column)
+    score = compiled.score_levels if compiled.runs(windows) else fast.score_levels
+    return fast.blur_map(score(levels, reference, levels_count, windows), sigma_blur)
 
 
 @fca_score_fast.register_fake

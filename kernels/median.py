@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # Bytes of sorted values or of counts at a time.
 _CHUNK = 4_000_000
-_FEW_LEVELS = 64
+FEW_LEVELS = 64
 
 
 def median_windows(features: Tensor, windows: Windows) -> Tensor:
@@ -27,9 +27,9 @@ def median_windows(features: Tensor, windows: Windows) -> Tensor:
     (the lower on equality).
     """
     channels, height, width = features.shape
-    columns = _columns_by_band(width, windows)
-    levels = int(features.max()) + 1 if features.dtype == torch.uint8 else _FEW_LEVELS + 1
-    counted = levels <= _FEW_LEVELS
+    columns = columns_by_band(width, windows)
+    counted = few_levels(features)
+    levels = int(features.max()) + 1 if counted else 0
     per_channel = levels * height * width if counted else 4 * _sorted_size(features, windows)
     step = max(1, _CHUNK // per_channel)
     reference = features.new_empty(len(columns), channels, windows.area)
@@ -43,20 +43,28 @@ def median_windows(features: Tensor, windows: Windows) -> Tensor:
     return reference
 
 
-def _across(windows: Windows) -> int:
+def few_levels(features: Tensor) -> bool:
+    """Whether the medians can be counted instead of sorted: bytes below 64."""
+    return features.dtype == torch.uint8 and int(features.max()) < FEW_LEVELS
+
+
+def cross_web_stride(windows: Windows) -> int:
+    """Columns from one window of the reference to the next: with bands every one counts."""
     return windows.stride if windows.band_width is None else 1
 
 
 def _sorted_size(features: Tensor, windows: Windows) -> int:
     reach = windows.patch_size - 1
     lines = len(range(0, features.shape[1] - reach, windows.stride))
-    return lines * len(range(0, features.shape[2] - reach, _across(windows))) * windows.area
+    return (
+        lines * len(range(0, features.shape[2] - reach, cross_web_stride(windows))) * windows.area
+    )
 
 
 def _sort(chunk: Tensor, windows: Windows) -> Tensor:
     """(c, H, W) -> (c, rows, columns, T*T): the ascending values of each complete window."""
     side = windows.patch_size
-    patches = chunk.unfold(1, side, windows.stride).unfold(2, side, _across(windows))
+    patches = chunk.unfold(1, side, windows.stride).unfold(2, side, cross_web_stride(windows))
     return patches.flatten(3).sort(dim=-1).values
 
 
@@ -73,7 +81,7 @@ def _count_levels(chunk: Tensor, levels: int, windows: Windows) -> Tensor:
     # Flat sums: what wraps around a row's end belongs to no complete window.
     hits = hits.view(torch.uint8).to(counting_type(side))
     along = _padded_sums(hits.flatten(), side, 1)
-    along = along.view(-1, width)[:, : width - side + 1 : _across(windows)]
+    along = along.view(-1, width)[:, : width - side + 1 : cross_web_stride(windows)]
     kept = along.shape[1]
     counts = _padded_sums(along.to(counting_type(windows.area)).flatten(), side, kept)
     counts = counts.view(levels, channels, height, kept)
@@ -98,7 +106,7 @@ def _median_of_counts(counts: Tensor, area: int) -> Tensor:
     return (reached.unsqueeze(-1) <= rank).sum(dim=1).to(torch.uint8)
 
 
-def _columns_by_band(width: int, windows: Windows) -> list[slice]:
+def columns_by_band(width: int, windows: Windows) -> list[slice]:
     """Which columns of windows make the reference of each band, from band 0 on."""
     if windows.band_width is None:
         return [slice(None)]

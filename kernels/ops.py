@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 
-from kernels import checks, library
+from kernels import checks, compiled, library
 from kernels.ranks import Ties
 from kernels.windows import Windows
 
@@ -22,6 +22,7 @@ OPERATORS = (
     "fca_score_fast",
     "fca_score_batch",
 )
+COMPILED = ("median_reference", "fca_score_fast")
 _BATCH_AXES = 4
 
 
@@ -227,10 +228,18 @@ def fca_score_fast(
 def backends() -> dict[str, dict[str, str]]:
     """Which implementation each operator runs here, by device: {"fca_score": {"cpu": ...}, ...}.
 
-    "reference" is torch; why nothing faster runs is in `kernels.native.load_native().reason`.
+    "reference" is torch, the others are instruction sets of the compiled kernels; why those are
+    missing is in `kernels.load_native().reason`. The environment variable LINESCAN_KERNEL forces
+    one of them.
+
+    Raises:
+        ValueError: LINESCAN_KERNEL names one that is not there.
     """
     devices = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
-    return {operator: dict.fromkeys(devices, "reference") for operator in OPERATORS}
+    running = {operator: dict.fromkeys(devices, compiled.REFERENCE) for operator in OPERATORS}
+    for operator in COMPILED:
+        running[operator]["cpu"] = compiled.chosen_path()
+    return running
 
 
 def _check_options(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
+
+from kernels import load_native
+from kernels.compiled import usable_paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,6 +29,21 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def need_path() -> Callable[[str], None]:
+    """Skips what the compiled kernels cannot do here; fails if REQUIRE_KERNEL_PATHS names it."""
+
+    def need(path: str) -> None:
+        if path in usable_paths():
+            return
+        reason = f"the {path} kernel does not run here: {load_native().reason}"
+        if path in os.environ.get("REQUIRE_KERNEL_PATHS", "").split():
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+    return need
 
 
 @pytest.fixture(scope="session")

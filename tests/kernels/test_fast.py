@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 import torch
@@ -8,8 +10,22 @@ from hypothesis import strategies as st
 
 import kernels.fast
 from kernels import fca_score, fca_score_fast, median_reference
+from kernels.compiled import PATH_VARIABLE
 from kernels.fast import score_levels
 from kernels.windows import Windows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module", autouse=True, params=["reference", "portable"])
+def implementation(request: pytest.FixtureRequest, need_path) -> Iterator[None]:
+    """Both torch and a compiled kernel (test_compiled.py holds all of these to torch)."""
+    if request.param != "reference":
+        need_path(request.param)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(PATH_VARIABLE, request.param)
+        yield
 
 
 @settings(max_examples=40, deadline=None)

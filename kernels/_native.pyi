@@ -1,0 +1,26 @@
+from torch import Tensor
+
+def usable_paths() -> list[str]: ...
+def score_fast(
+    levels: Tensor,
+    reference: Tensor,
+    scores: Tensor,
+    levels_count: int,
+    patch_size: int,
+    window_stride: int,
+    band_width: int,
+    first_column: int,
+    path: str,
+    threads: int,
+) -> None: ...
+def median_levels(
+    levels: Tensor,
+    ranges: Tensor,
+    reference: Tensor,
+    levels_count: int,
+    patch_size: int,
+    stride_rows: int,
+    stride_columns: int,
+    path: str,
+    threads: int,
+) -> None: ...

@@ -1,0 +1,122 @@
+"""Chooses between the compiled kernels and torch, and calls the former; computes no scores."""
+
+from __future__ import annotations
+
+import functools
+import os
+import warnings
+from typing import TYPE_CHECKING
+
+import torch
+
+from kernels.median import columns_by_band, cross_web_stride
+from kernels.native import load_native
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from torch import Tensor
+
+    from kernels.windows import Windows
+
+PATH_VARIABLE = "LINESCAN_KERNEL"
+REFERENCE = "reference"
+LARGEST_PATCH = 11
+
+
+def usable_paths() -> list[str]:
+    """Instruction sets with a compiled kernel for this CPU, the fastest first; may be empty."""
+    module = _native()
+    paths: list[str] = [] if module is None else module.usable_paths()
+    return paths
+
+
+def chosen_path() -> str:
+    """The implementation that runs on CPU tensors: "avx512", "avx2", "portable" or "reference".
+
+    The fastest that is there, or the one that the environment variable LINESCAN_KERNEL names.
+
+    Raises:
+        ValueError: LINESCAN_KERNEL names one that is not there.
+    """
+    choices = [*usable_paths(), REFERENCE]
+    wanted = os.environ.get(PATH_VARIABLE)
+    if wanted is not None and wanted not in choices:
+        msg = f"{PATH_VARIABLE} must be one of {', '.join(choices)} here, got {wanted!r}"
+        raise ValueError(msg)
+    return wanted or choices[0]
+
+
+def runs(windows: Windows) -> bool:
+    """Whether a compiled kernel takes windows of this size; warns once if only they are in the way.
+
+    Raises:
+        ValueError: as `chosen_path`.
+    """
+    if chosen_path() == REFERENCE:
+        return False
+    if windows.patch_size > LARGEST_PATCH:
+        _warn_of_large_patches()
+    return windows.patch_size <= LARGEST_PATCH
+
+
+def score_levels(levels: Tensor, reference: Tensor, levels_count: int, windows: Windows) -> Tensor:
+    """As `kernels.fast.score_levels`, to the bit, on CPU tensors."""
+    from kernels import _native
+
+    scores = torch.empty(levels.shape[1:], dtype=torch.float32)
+    _native.score_fast(
+        levels.contiguous(),
+        reference.contiguous(),
+        scores,
+        levels_count,
+        windows.patch_size,
+        windows.stride,
+        windows.band_width or 0,
+        windows.first_column,
+        chosen_path(),
+        torch.get_num_threads(),
+    )
+    return scores
+
+
+def median_levels(levels: Tensor, windows: Windows) -> Tensor:
+    """As `kernels.median.median_windows` of bytes below 64, on CPU tensors."""
+    from kernels import _native
+
+    channels, _, width = levels.shape
+    across = cross_web_stride(windows)
+    complete = len(range(0, width - windows.patch_size + 1, across))
+    columns = [chosen.indices(complete)[:2] for chosen in columns_by_band(width, windows)]
+    reference = torch.empty(len(columns), channels, windows.area, dtype=torch.uint8)
+    _native.median_levels(
+        levels.contiguous(),
+        torch.tensor(columns, dtype=torch.int64),
+        reference,
+        int(levels.max()) + 1,
+        windows.patch_size,
+        windows.stride,
+        across,
+        chosen_path(),
+        torch.get_num_threads(),
+    )
+    return reference
+
+
+@functools.cache
+def _native() -> ModuleType | None:
+    if not load_native().loaded:
+        return None
+    from kernels import _native
+
+    return _native
+
+
+@functools.cache
+def _warn_of_large_patches() -> None:
+    warnings.warn(
+        f"patch_size is above {LARGEST_PATCH}: the slow torch reference runs instead of the "
+        "compiled kernel",
+        RuntimeWarning,
+        stacklevel=2,
+    )

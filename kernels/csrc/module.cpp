@@ -1,0 +1,108 @@
+// The Python module kernels._native: arrays in and out without a copy, the interpreter released.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "checks.h"
+#include "fast_score.h"
+#include "median_reference.h"
+#include "paths.h"
+
+namespace nb = nanobind;
+
+namespace {
+
+template <class Item, int kAxes>
+using Array = nb::ndarray<Item, nb::ndim<kAxes>, nb::c_contig, nb::device::cpu>;
+
+struct FastOptions {
+  int levels_count;
+  int patch_size;
+  int window_stride;
+  int64_t band_width;
+  int64_t first_column;
+};
+
+linescan::FastTask task_of(const Array<const uint8_t, 3>& levels,
+                           const Array<const uint8_t, 3>& reference, const FastOptions& options) {
+  linescan::FastTask task{};
+  task.levels = levels.data();
+  task.reference = reference.data();
+  task.channels = static_cast<int64_t>(levels.shape(0));
+  task.height = static_cast<int64_t>(levels.shape(1));
+  task.width = static_cast<int64_t>(levels.shape(2));
+  task.levels_count = options.levels_count;
+  task.side = options.patch_size;
+  task.stride = options.window_stride;
+  task.band_width = options.band_width;
+  task.first_column = options.first_column;
+  return task;
+}
+
+void check_shapes(const linescan::FastTask& task, const Array<const uint8_t, 3>& reference,
+                  const Array<float, 2>& scores) {
+  const auto size = [](size_t length) { return static_cast<int64_t>(length); };
+  linescan::require(size(reference.shape(0)) > task.band(task.width - 1),
+                    "reference must hold every band of the map", size(reference.shape(0)));
+  linescan::require(size(reference.shape(1)) == task.channels,
+                    "reference must have the channels of the map", size(reference.shape(1)));
+  linescan::require(size(reference.shape(2)) == int64_t{task.side} * task.side,
+                    "reference must have patch_size ** 2 ranks", size(reference.shape(2)));
+  linescan::require(size(scores.shape(0)) == task.height && size(scores.shape(1)) == task.width,
+                    "scores must have the size of the map", size(scores.shape(0)));
+}
+
+void score_fast(const Array<const uint8_t, 3>& levels, const Array<const uint8_t, 3>& reference,
+                const Array<float, 2>& scores, int levels_count, int patch_size, int window_stride,
+                int64_t band_width, int64_t first_column, const std::string& path, int threads) {
+  const linescan::FastTask task = task_of(
+      levels, reference, {levels_count, patch_size, window_stride, band_width, first_column});
+  linescan::require(first_column >= 0, "first_column must be >= 0", first_column);
+  check_shapes(task, reference, scores);
+  const nb::gil_scoped_release release;
+  linescan::fast_score(task, path, threads, scores.data());
+}
+
+void median_levels(const Array<const uint8_t, 3>& levels, const Array<const int64_t, 2>& ranges,
+                   const Array<uint8_t, 3>& reference, int levels_count, int patch_size,
+                   int64_t stride_rows, int64_t stride_columns, const std::string& path,
+                   int threads) {
+  const auto size = [](size_t length) { return static_cast<int64_t>(length); };
+  const linescan::MedianTask task{levels.data(),
+                                  ranges.data(),
+                                  reference.data(),
+                                  size(levels.shape(0)),
+                                  size(levels.shape(1)),
+                                  size(levels.shape(2)),
+                                  size(ranges.shape(0)),
+                                  stride_rows,
+                                  stride_columns,
+                                  levels_count,
+                                  patch_size};
+  linescan::require(size(ranges.shape(1)) == 2, "ranges must be (bands, 2)", size(ranges.shape(1)));
+  linescan::require(size(reference.shape(0)) == task.bands, "reference must hold every band",
+                    size(reference.shape(0)));
+  linescan::require(size(reference.shape(1)) == task.channels,
+                    "reference must have the channels of the map", size(reference.shape(1)));
+  linescan::require(size(reference.shape(2)) == int64_t{patch_size} * patch_size,
+                    "reference must have patch_size ** 2 ranks", size(reference.shape(2)));
+  const nb::gil_scoped_release release;
+  linescan::median_reference(task, path, threads);
+}
+
+}  // namespace
+
+NB_MODULE(_native, module) {
+  module.doc() = "Compiled kernels of the anomaly scores.";
+  module.def("usable_paths", &linescan::usable_paths,
+             "Instruction sets that are compiled in and that this CPU has, the fastest first.");
+  module.def("score_fast", &score_fast, nb::arg("levels"), nb::arg("reference"), nb::arg("scores"),
+             nb::arg("levels_count"), nb::arg("patch_size"), nb::arg("window_stride"),
+             nb::arg("band_width"), nb::arg("first_column"), nb::arg("path"), nb::arg("threads"),
+             "The fast form of FCA into `scores`; a band_width of 0 is one band.");
+  module.def("median_levels", &median_levels, nb::arg("levels"), nb::arg("ranges"),
+             nb::arg("reference"), nb::arg("levels_count"), nb::arg("patch_size"),
+             nb::arg("stride_rows"), nb::arg("stride_columns"), nb::arg("path"), nb::arg("threads"),
+             "Lower medians of the sorted windows into `reference`, per range of window columns.");
+}

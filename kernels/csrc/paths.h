@@ -1,0 +1,19 @@
+// Which instruction sets are compiled in and which of them this CPU has.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "fast_task.h"
+#include "median_task.h"
+
+namespace linescan {
+
+// Names of the paths that run here, the fastest first; "portable" is always the last.
+std::vector<std::string> usable_paths();
+
+// Throws std::invalid_argument for a path that does not run here.
+FastKernel fast_kernel(const std::string& path, int side, int stride);
+MedianKernel median_kernel(const std::string& path, int side);
+
+}  // namespace linescan

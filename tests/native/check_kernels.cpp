@@ -1,0 +1,212 @@
+// Holds the kernels of every path to plain loops on random maps, for the sanitizers to watch.
+//
+// Usage: check_kernels SECONDS [SEED]. Prints what it checked; exits with 1 at the first
+// difference.
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "fast_score.h"
+#include "median_reference.h"
+#include "paths.h"
+
+using linescan::FastTask;
+using linescan::MedianTask;
+
+namespace {
+
+using Random = std::mt19937;
+
+int64_t pick(Random& random, int64_t low, int64_t high) {
+  return std::uniform_int_distribution<int64_t>(low, high)(random);
+}
+
+std::vector<uint8_t> random_levels(Random& random, int64_t count, int levels) {
+  std::vector<uint8_t> values(static_cast<size_t>(count));
+  for (uint8_t& value : values) value = static_cast<uint8_t>(pick(random, 0, levels - 1));
+  return values;
+}
+
+int64_t mirror(int64_t index, int64_t length) {
+  if (index < 0) index = -index;
+  return index < length ? index : 2 * (length - 1) - index;
+}
+
+// Errors of one channel of one window, by counting, added at the true positions.
+void add_window(const FastTask& task, int64_t channel, int64_t row, int64_t column,
+                std::vector<int64_t>& totals) {
+  const int64_t radius = task.side / 2;
+  const int64_t area = int64_t{task.side} * task.side;
+  const uint8_t* map = task.levels + channel * task.height * task.width;
+  const uint8_t* expected = task.reference + (task.band(column) * task.channels + channel) * area;
+  const auto value = [&](int64_t r, int64_t c) {
+    return map[mirror(r, task.height) * task.width + mirror(c, task.width)];
+  };
+  int64_t up_to[33] = {};
+  for (int64_t r = row - radius; r <= row + radius; ++r) {
+    for (int64_t c = column - radius; c <= column + radius; ++c) ++up_to[value(r, c) + 1];
+  }
+  for (int level = 1; level <= task.levels_count; ++level) up_to[level] += up_to[level - 1];
+  for (int64_t r = std::max<int64_t>(0, row - radius); r <= std::min(task.height - 1, row + radius);
+       ++r) {
+    for (int64_t c = std::max<int64_t>(0, column - radius);
+         c <= std::min(task.width - 1, column + radius); ++c) {
+      const int own = value(r, c);
+      const int64_t rank = (up_to[own] + up_to[own + 1]) / 2;
+      totals[static_cast<size_t>(r * task.width + c)] += std::abs(own - expected[rank]);
+    }
+  }
+}
+
+int64_t covering(const FastTask& task, int64_t position) {
+  int64_t count = 0;
+  const int64_t phase = position % task.stride;
+  for (int64_t centre = -4 * task.side * task.stride; centre <= 4 * task.side * task.stride;
+       centre += task.stride) {
+    count += std::abs(phase - centre) <= task.side / 2;
+  }
+  return count;
+}
+
+std::vector<float> plain_scores(const FastTask& task) {
+  std::vector<int64_t> totals(static_cast<size_t>(task.height * task.width));
+  for (int64_t channel = 0; channel < task.channels; ++channel) {
+    for (int64_t row = 0; row < task.height; row += task.stride) {
+      for (int64_t column = 0; column < task.width; column += task.stride) {
+        add_window(task, channel, row, column, totals);
+      }
+    }
+  }
+  std::vector<float> scores(totals.size());
+  for (size_t index = 0; index < totals.size(); ++index) {
+    const auto at = static_cast<int64_t>(index);
+    const int64_t windows = covering(task, at / task.width) * covering(task, at % task.width);
+    const int64_t scale = task.channels * (task.levels_count - 1) * windows;
+    scores[index] =
+        static_cast<float>(static_cast<double>(totals[index]) / static_cast<double>(scale));
+  }
+  return scores;
+}
+
+[[noreturn]] void fail(const char* what, const std::string& path, const int64_t (&numbers)[8]) {
+  std::printf("%s differs on %s:", what, path.c_str());
+  for (const int64_t number : numbers) std::printf(" %lld", static_cast<long long>(number));
+  std::printf("\n");
+  std::exit(1);
+}
+
+void check_fast(Random& random) {
+  FastTask task{};
+  task.side = static_cast<int>(1 + 2 * pick(random, 1, 5));
+  task.stride = static_cast<int>(pick(random, 1, std::min(4, task.side)));
+  task.levels_count = static_cast<int>(pick(random, 4, 32));
+  task.channels = pick(random, 1, 20);
+  task.height = task.side + pick(random, 0, 20);
+  task.width = task.side + pick(random, 0, 90);
+  task.band_width = pick(random, 0, 1) * pick(random, 1, 12);
+  task.first_column = pick(random, 0, 20);
+  const int64_t area = int64_t{task.side} * task.side;
+  const int64_t bands = task.band(task.width - 1) + 1;
+  const std::vector<uint8_t> levels =
+      random_levels(random, task.channels * task.height * task.width, task.levels_count);
+  std::vector<uint8_t> reference =
+      random_levels(random, bands * task.channels * area, task.levels_count);
+  for (auto start = reference.begin(); start != reference.end(); start += area) {
+    std::sort(start, start + area);
+  }
+  task.levels = levels.data();
+  task.reference = reference.data();
+  const std::vector<float> expected = plain_scores(task);
+  for (const std::string& path : linescan::usable_paths()) {
+    std::vector<float> scores(expected.size());
+    linescan::fast_score(task, path, static_cast<int>(pick(random, 1, 3)), scores.data());
+    if (scores == expected) continue;
+    fail("fast_score", path,
+         {task.side, task.stride, task.levels_count, task.channels, task.height, task.width,
+          task.band_width, task.first_column});
+  }
+}
+
+std::vector<uint8_t> plain_medians(const MedianTask& task) {
+  const int64_t area = int64_t{task.side} * task.side;
+  std::vector<uint8_t> reference(static_cast<size_t>(task.bands * task.channels * area));
+  for (int64_t band = 0; band < task.bands; ++band) {
+    for (int64_t channel = 0; channel < task.channels; ++channel) {
+      std::vector<std::vector<uint8_t>> ranks(static_cast<size_t>(area));
+      for (int64_t row = 0; row < task.window_rows(); ++row) {
+        for (int64_t column = task.ranges[2 * band]; column < task.ranges[2 * band + 1]; ++column) {
+          std::vector<uint8_t> window;
+          for (int64_t place = 0; place < area; ++place) {
+            const int64_t r = row * task.stride_rows + place / task.side;
+            const int64_t c = column * task.stride_columns + place % task.side;
+            window.push_back(task.levels[(channel * task.height + r) * task.width + c]);
+          }
+          std::sort(window.begin(), window.end());
+          for (size_t rank = 0; rank < window.size(); ++rank) ranks[rank].push_back(window[rank]);
+        }
+      }
+      for (size_t rank = 0; rank < ranks.size(); ++rank) {
+        std::sort(ranks[rank].begin(), ranks[rank].end());
+        reference[static_cast<size_t>((band * task.channels + channel) * area) + rank] =
+            ranks[rank][(ranks[rank].size() - 1) / 2];
+      }
+    }
+  }
+  return reference;
+}
+
+void check_medians(Random& random) {
+  MedianTask task{};
+  task.side = static_cast<int>(1 + 2 * pick(random, 1, 5));
+  task.stride_rows = pick(random, 1, 12);
+  task.stride_columns = pick(random, 1, 12);
+  task.levels_count = static_cast<int>(pick(random, 1, 64));
+  task.channels = pick(random, 1, 4);
+  task.height = task.side + pick(random, 0, 70);
+  task.width = task.side + pick(random, 0, 20);
+  task.bands = pick(random, 1, 4);
+  std::vector<int64_t> ranges;
+  for (int64_t band = 0; band < task.bands; ++band) {
+    ranges.push_back(pick(random, 0, task.window_columns() - 1));
+    ranges.push_back(pick(random, ranges.back() + 1, task.window_columns()));
+  }
+  task.ranges = ranges.data();
+  const std::vector<uint8_t> levels =
+      random_levels(random, task.channels * task.height * task.width, task.levels_count);
+  task.levels = levels.data();
+  const std::vector<uint8_t> expected = plain_medians(task);
+  for (const std::string& path : linescan::usable_paths()) {
+    std::vector<uint8_t> reference(expected.size());
+    task.reference = reference.data();
+    linescan::median_reference(task, path, static_cast<int>(pick(random, 1, 3)));
+    if (reference == expected) continue;
+    fail("median_reference", path,
+         {task.side, task.stride_rows, task.stride_columns, task.levels_count, task.channels,
+          task.height, task.width, task.bands});
+  }
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  const double seconds = count > 1 ? std::atof(arguments[1]) : 1;
+  const unsigned seed = count > 2 ? static_cast<unsigned>(std::atol(arguments[2])) : 0;
+  const auto start = std::chrono::steady_clock::now();
+  const auto elapsed = [&] {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  };
+  unsigned maps = 0;
+  for (; elapsed() < seconds; ++maps) {
+    Random random(seed + maps);
+    check_fast(random);
+    check_medians(random);
+  }
+  std::printf("%u random maps, seeds from %u, equal on:", maps, seed);
+  for (const std::string& path : linescan::usable_paths()) std::printf(" %s", path.c_str());
+  std::printf("\n");
+}
