@@ -239,23 +239,26 @@ def _stitch(grid: TileGrid, config: Config, maps: list[list[ScoreMap]], watch: S
     state, decision = stitching.StitchState(grid.columns, grid.stride), DecisionState()
     for sequence, row in enumerate(maps):
         started = time.perf_counter()
+        first = row[0]
         ledger = LedgerRow(
-            "bench",
-            "cam0",
+            first.roll,
+            first.camera,
             sequence,
-            sequence * grid.tile_lines,
-            grid.tile_lines,
+            first.first_line,
+            first.line_count,
             sequence == 0,
             grid.lanes,
             (),
-            0,
+            first.captured_ns,
         )
         state = stitching.add_row(state, ledger)
         for score_map in row:
             state = stitching.paste(state, score_map)
         state, strips = stitching.take_strips(state)
-        for strip in strips:
-            decision, _ = decide(decision, strip, settings)
+        if len(strips) != 1:
+            msg = f"row {sequence} must become one strip, got {len(strips)}"
+            raise RuntimeError(msg)
+        decision, _ = decide(decision, strips[0], settings)
         watch.note("sink", time.perf_counter() - started)
 
 

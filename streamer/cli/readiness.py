@@ -138,12 +138,15 @@ def probe_profile(settings: config.Profile) -> Iterator[Finding]:
     """Whether the saved profile reads, when one is configured; its fit is the worker's matter."""
     if settings.file is None:
         return
+    subject = settings.file.name
     try:
         found = f"learnt with {TextureProfile.load(settings.file).backbone_name}"
-    except (OSError, ValueError) as error:
-        yield Finding("profile", settings.file.name, State.FAIL, "does not read", str(error))
-    else:
-        yield Finding("profile", settings.file.name, State.OK, found)
+        yield Finding("profile", subject, State.OK, found)
+    except OSError as error:
+        advice = f"profile.file must be readable, got {settings.file} ({error.strerror})"
+        yield Finding("profile", subject, State.FAIL, "does not read", advice)
+    except ValueError as error:
+        yield Finding("profile", subject, State.FAIL, "is no profile", str(error))
 
 
 def probe_local_sockets(folder: Path) -> Finding:
