@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -105,17 +106,28 @@ def read_map(roll_folder: Path) -> tuple[MapFormat, Iterator[ScoreArray]]:
 
     Raises:
         FileNotFoundError: there is no map in the folder.
-        ValueError: it is of another version.
+        ValueError: it is of another version or damaged; the rows raise it too.
     """
     path = roll_folder / MAP_NAME
     if not path.is_dir():
         msg = f"roll map must exist, got no {path}"
         raise FileNotFoundError(msg)
-    group = zarr.open_group(path, mode="r")
-    given = group.attrs.get("schema")
-    require(given == MAP_SCHEMA, f"{path} must have schema {MAP_SCHEMA}", given)
-    form = MapFormat(**{name: group.attrs[name] for name in _FORM_FIELDS})  # type: ignore[arg-type]
-    return form, _shards(group["scores"])  # type: ignore[arg-type]
+    with _damage_named(path):
+        group = zarr.open_group(path, mode="r")
+        given = group.attrs.get("schema")
+        require(given == MAP_SCHEMA, f"schema must be {MAP_SCHEMA}", given)
+        form = MapFormat(**{name: group.attrs[name] for name in _FORM_FIELDS})  # type: ignore[arg-type]
+        return form, _shards(path, group["scores"])  # type: ignore[arg-type]
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """What Zarr raises at a damaged map does not say which map it is."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, RuntimeError) as error:
+        msg = f"{path} must be a whole roll map, got: {error}"
+        raise ValueError(msg) from None
 
 
 def _create(path: Path, form: MapFormat) -> zarr.Array:  # type: ignore[type-arg]
@@ -136,6 +148,8 @@ def _create(path: Path, form: MapFormat) -> zarr.Array:  # type: ignore[type-arg
     )
 
 
-def _shards(scores: zarr.Array) -> Iterator[ScoreArray]:  # type: ignore[type-arg]
+def _shards(path: Path, scores: zarr.Array) -> Iterator[ScoreArray]:  # type: ignore[type-arg]
     for first in range(0, scores.shape[0], SHARD_ROWS):
-        yield np.asarray(scores[first : first + SHARD_ROWS])
+        with _damage_named(path):
+            shard = np.asarray(scores[first : first + SHARD_ROWS])
+        yield shard

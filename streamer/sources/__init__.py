@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, assert_never
 
 from streamer import config
 
 if TYPE_CHECKING:
     from streamer.ports import LineSource
-
-# OpenCV reads these once, at its import. What it would print of damaged files, we log as losses.
-os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "8")
 
 
 def open_source(settings: config.Source, web: config.Web, first_line: int = 0) -> LineSource:

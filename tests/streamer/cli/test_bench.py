@@ -52,3 +52,11 @@ def test_a_source_that_is_too_short_is_a_usage_fault(capsys):
     assert code == 2
     assert "source must last for 1000 tile rows" in out.err
     assert "Traceback" not in out.err
+
+
+def test_a_profile_that_is_none_is_a_usage_fault(capsys, tmp_path):
+    path = tmp_path / "normal"
+    path.write_text("something else")
+    code, out = run(capsys, "--rows", "2", "--set", f"profile.file={path}")
+    assert code == 2
+    assert out.err.startswith(f"error: {path}: profile must be a file of")

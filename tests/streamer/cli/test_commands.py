@@ -1,5 +1,9 @@
 """The entry: which faults have which exit code, and that every name leads to a command."""
 
+import errno
+import io
+import os
+import signal
 import tomllib
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +18,11 @@ from streamer.cli.options import EnvironmentFault, UsageFault
 from streamer.config import ConfigError
 
 ROOT = Path(__file__).parents[3]
+
+
+class FullDisk(io.StringIO):
+    def write(self, _text):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @pytest.fixture
@@ -123,3 +132,53 @@ def test_only_the_named_command_is_imported(monkeypatch):
     monkeypatch.setattr(cli, "import_module", watched)
     cli.build_app(["validate-config"])
     assert asked == ["streamer.cli.validate_config"]
+
+
+def test_a_reader_who_leaves_is_a_fault_of_the_environment(command, monkeypatch, capfd):
+    reading, writing = os.pipe()
+    os.close(reading)
+    unread = os.fdopen(writing, "w")
+
+    def answer():
+        unread.write("the answer")
+        unread.flush()
+
+    command(answer)
+    monkeypatch.setattr("sys.stdout", unread)
+    assert run_command(["schema"]) == 3
+    unread.close()  # what is left of the answer goes nowhere
+    error = capfd.readouterr().err
+    assert error == "error: stdout must be read to its end, got a reader that left\n"
+
+
+def test_an_answer_still_in_the_buffer_is_missed_as_well(command, monkeypatch):
+    reading, writing = os.pipe()
+    os.close(reading)
+    unread = os.fdopen(writing, "w")
+    command(lambda: unread.write("the answer") and None)
+    monkeypatch.setattr("sys.stdout", unread)
+    assert run_command(["schema"]) == 3
+    unread.close()
+
+
+def test_the_exit_code_survives_a_log_on_a_full_disk(command, monkeypatch):
+    def fail():
+        raise UsageFault("width must be 5, got 6")
+
+    command(fail)
+    monkeypatch.setattr("sys.stderr", FullDisk())
+    assert run_command(["schema"]) == 2
+
+
+def test_a_terminated_command_cleans_up(command, monkeypatch, tmp_path):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.delenv("LINESCAN_SCRATCH", raising=False)
+
+    def terminated():
+        assert list(tmp_path.iterdir())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    command(terminated)
+    assert run_command(["schema"]) == 130
+    assert list(tmp_path.iterdir()) == []

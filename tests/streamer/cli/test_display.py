@@ -1,5 +1,6 @@
 """The display: figures from beats, one plain line where there is no terminal."""
 
+import errno
 import io
 import logging
 
@@ -130,3 +131,14 @@ def test_on_a_terminal_the_live_view_is_taken_away_at_the_end(monkeypatch, progr
         assert view.live is not None
         view.show(progress())
     assert "roll r1" in screen.getvalue()
+
+
+def test_a_display_that_cannot_be_written_is_switched_off(progress, monkeypatch):
+    view = shown(terminal=False)
+
+    def refuse(_text):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(view.console.file, "write", refuse)
+    view.show(progress())
+    assert view.console.quiet

@@ -111,7 +111,8 @@ def test_bad_images_are_named_and_the_others_still_done(tmp_path, capsys) -> Non
     assert len(document["errors"]) == len(bad)
     for name, fault in zip(bad, document["errors"], strict=True):
         assert fault.startswith(name)
-        assert fault in printed.err
+        assert f"error: {fault}\n" in printed.err
+        assert fault.count(name) == 1
     assert "Traceback" not in printed.err
     assert {p.name.split(".")[0] for p in (tmp_path / "out").iterdir()} == {"good"}
 

@@ -163,8 +163,18 @@ def test_reading_where_there_is_no_map(tmp_path):
 
 def test_a_map_of_another_version_is_refused(tmp_path):
     zarr.create_group(tmp_path / "map.zarr", attributes={"schema": "other"})
-    with pytest.raises(ValueError, match="must have schema linescan.map/1, got 'other'"):
+    with pytest.raises(ValueError, match="schema must be linescan.map/1, got 'other'"):
         read_map(tmp_path)
+
+
+@pytest.mark.parametrize("damaged", ["zarr.json", "scores/zarr.json", "scores/c/0/0"])
+def test_a_damaged_map_is_named(tmp_path, damaged):
+    roll_map = RollMap(tmp_path, form())
+    roll_map.append(some_scores(40))
+    roll_map.close()
+    (tmp_path / "map.zarr" / damaged).write_bytes(b"scrap" * 40)
+    with pytest.raises(ValueError, match=r"map\.zarr must be a whole roll map, got: "):
+        read_all(tmp_path)
 
 
 def test_a_format_without_columns_is_refused():
