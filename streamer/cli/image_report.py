@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -12,11 +14,10 @@ import numpy as np
 from streamer.cli.overlay import Box, draw_overlay
 from streamer.decision import DecisionState, decide, finish
 from streamer.message import Interval, RegionMm
+from streamer.outputs.storage import write_atomically
 from streamer.web import Strip
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from streamer.decision import DecisionSettings
     from streamer.message import Defect, PixelArray, ScoreArray
     from streamer.scoring.image_scorer import ImageVerdict
@@ -78,8 +79,10 @@ def find_regions(
 def write_report(report: Report, pixels: PixelArray, verdict: ImageVerdict, document: Path) -> None:
     """Write map and overlay where the report says, and the report itself into `document`.
 
+    Each file is written whole or not at all.
+
     Raises:
-        OSError: a file cannot be written.
+        StorageError: a file cannot be written.
     """
     scores = _to_pixels(verdict, pixels)
     heat = verdict.profile.calibration.normalise(scores)
@@ -88,9 +91,12 @@ def write_report(report: Report, pixels: PixelArray, verdict: ImageVerdict, docu
     stretched = heat / min(max(report.peak, 1e-3), 1.0)
     caption = f"peak {report.peak:.2f}x alarm level"
     encoded = cv2.imencode(".png", draw_overlay(pixels, stretched, boxes, caption))[1]
-    np.save(report.map, scores)
-    encoded.tofile(report.overlay)
-    document.write_text(json.dumps(asdict(report), indent=2) + "\n", encoding="utf-8")
+    array = io.BytesIO()
+    np.save(array, scores)
+    content = json.dumps(asdict(report), indent=2) + "\n"
+    write_atomically(Path(report.map), array.getvalue(), "map")
+    write_atomically(Path(report.overlay), encoded.tobytes(), "overlay")
+    write_atomically(document, content.encode(), "report")
 
 
 def _found(defect: Defect, geometry: WebGeometry) -> FoundRegion:

@@ -23,6 +23,7 @@ from streamer.cli.options import (
 )
 from streamer.compose.geometry import web_geometry
 from streamer.decision import DecisionSettings
+from streamer.outputs.storage import StorageError
 from streamer.scoring import open_scorer
 from streamer.scoring.fca import use_threads
 from streamer.scoring.image_scorer import fitting_patch_size, score_image
@@ -180,9 +181,8 @@ def _inspect_image(path: Path, pixels: PixelArray, inspection: Inspection) -> Re
     report = _report(path, pixels, verdict, inspection)
     try:
         write_report(report, pixels, verdict, inspection.folder / f"{path.stem}.json")
-    except OSError as error:
-        msg = f"{inspection.folder}: folder must take the results, got {error.strerror or error}"
-        raise EnvironmentFault(msg) from None
+    except StorageError as error:
+        raise EnvironmentFault(str(error)) from None
     return report
 
 

@@ -59,8 +59,11 @@ class TextureProfile:
     def save(self, path: Path) -> None:
         """Write `path`, complete or not at all."""
         partial = path.with_name(path.name + ".partial")
-        partial.write_bytes(self.to_bytes())
-        partial.replace(path)
+        try:
+            partial.write_bytes(self.to_bytes())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> TextureProfile:

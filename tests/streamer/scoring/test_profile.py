@@ -121,6 +121,13 @@ def test_file_comes_back_and_leaves_nothing_beside_it(profile, tmp_path) -> None
     assert safetensors.torch.load_file(path)["reference"].shape == (4, 81)
 
 
+def test_a_place_that_takes_no_file_is_left_as_it_was(profile, tmp_path) -> None:
+    (tmp_path / "web").mkdir()
+    with pytest.raises(IsADirectoryError):
+        profile.save(tmp_path / "web")
+    assert [path.name for path in tmp_path.iterdir()] == ["web"]
+
+
 def test_files_that_are_no_profile_are_refused_by_name(tmp_path, profile) -> None:
     path = tmp_path / "x.safetensors"
     foreign = safetensors.torch.save({"reference": torch.zeros(4, 81)})
