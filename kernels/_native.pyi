@@ -1,6 +1,21 @@
 from torch import Tensor
 
 def usable_paths() -> list[str]: ...
+def score_exact(
+    features: Tensor,
+    reference: Tensor,
+    taps: Tensor,
+    blur: Tensor,
+    scores: Tensor,
+    ties: str,
+    bytes: bool,
+    patch_size: int,
+    window_stride: int,
+    band_width: int,
+    first_column: int,
+    path: str,
+    threads: int,
+) -> None: ...
 def score_fast(
     levels: Tensor,
     reference: Tensor,

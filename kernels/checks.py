@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 SMALLEST_PATCH = 3
 STRIDES = range(1, 5)
 LEVEL_COUNTS = range(4, 33)
+HALVES = (torch.float16, torch.bfloat16)
+FLOATS = (torch.float32, *HALVES)
 
 
 def require(holds: bool, rule: str, value: object) -> None:
@@ -55,6 +57,11 @@ def check_sigma(name: str, sigma: float | None, optional: bool = True) -> None:
     """Positive (infinite is a flat box); None where `optional`."""
     rule = f"{name} must be > 0" + (" or None" if optional else "")
     require(sigma is None and optional or sigma is not None and sigma > 0, rule, sigma)
+
+
+def to_float32(values: Tensor) -> Tensor:
+    """Half precision, every number of which float32 holds, as float32; others as they are."""
+    return values.to(torch.float32) if values.dtype in HALVES else values
 
 
 def check_map(

@@ -11,12 +11,16 @@ import torch
 
 from kernels.median import columns_by_band, cross_web_stride
 from kernels.native import load_native
+from kernels.reference import renormalise
+from kernels.windows import BLUR_TAPS, gaussian
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from torch import Tensor
 
+    from kernels.ranks import Precision, Ties
+    from kernels.reference import Weights
     from kernels.windows import Windows
 
 PATH_VARIABLE = "LINESCAN_KERNEL"
@@ -78,6 +82,42 @@ def score_levels(levels: Tensor, reference: Tensor, levels_count: int, windows: 
         torch.get_num_threads(),
     )
     return scores
+
+
+def score_ranks(
+    features: Tensor,
+    reference: Tensor,
+    windows: Windows,
+    weights: Weights,
+    rule: tuple[Ties, Precision],
+) -> Tensor:
+    """As `kernels.reference.score` on CPU tensors, `reference` (bands, K, C, T*T).
+
+    To the bit, but for ties "mean" and for bands, whose sums run in another order. `rule` says how
+    equal values rank, and "u8" that features are rounded to bytes: `reference` then holds such
+    numbers, and the scores are in units of 1 / 255.
+    """
+    from kernels import _native
+
+    scores = torch.empty(features.shape[1:], dtype=torch.float32)
+    blur_taps = [] if weights.sigma_s is None else gaussian(BLUR_TAPS, weights.sigma_s)
+    ties, precision = rule
+    _native.score_exact(
+        features.contiguous(),
+        reference.contiguous(),
+        torch.tensor(gaussian(windows.patch_size, weights.sigma_p)),
+        torch.tensor(blur_taps),
+        scores,
+        ties,
+        precision == "u8",
+        windows.patch_size,
+        windows.stride,
+        windows.band_width or 0,
+        windows.first_column,
+        chosen_path(),
+        torch.get_num_threads(),
+    )
+    return renormalise(scores, windows, weights.sigma_p)
 
 
 def median_levels(levels: Tensor, windows: Windows) -> Tensor:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from kernels.ranks import Ties
+    from kernels.ranks import Precision, Ties
+
+    Scoring = Callable[[Tensor, Tensor], Tensor]
 
 NAMESPACE = "linescan"
 _U8 = 255
@@ -79,7 +81,7 @@ def fca_score(
     sigma_p: float,
     sigma_s: float | None,
     ties: Ties,
-    precision: str,
+    precision: Precision,
     window_stride: int,
     band_width: int | None,
     first_column: int,
@@ -88,6 +90,24 @@ def fca_score(
     windows = Windows(patch_size, window_stride, band_width, first_column)
     score = _scoring(windows, exact.Weights(sigma_p, sigma_s), ties, precision)
     return score(features, reference)
+
+
+@fca_score.register_kernel("cpu")
+def _(
+    features: Tensor,
+    reference: Tensor,
+    patch_size: int,
+    sigma_p: float,
+    sigma_s: float | None,
+    ties: Ties,
+    precision: Precision,
+    window_stride: int,
+    band_width: int | None,
+    first_column: int,
+) -> Tensor:
+    windows = Windows(patch_size, window_stride, band_width, first_column)
+    weights = exact.Weights(sigma_p, sigma_s)
+    return _cpu_scoring(windows, weights, ties, precision)(features, reference)
 
 
 @fca_score.register_fake
@@ -103,7 +123,7 @@ def fca_score_batch(
     sigma_p: float,
     sigma_s: float | None,
     ties: Ties,
-    precision: str,
+    precision: Precision,
     window_stride: int,
     band_width: int | None,
     first_column: int,
@@ -111,7 +131,25 @@ def fca_score_batch(
     """(B, C, H, W) and (B, bands, K, C, T*T) -> (B, H, W), item by item."""
     windows = Windows(patch_size, window_stride, band_width, first_column)
     score = _scoring(windows, exact.Weights(sigma_p, sigma_s), ties, precision)
-    return torch.stack([score(*item) for item in zip(features, reference, strict=True)])
+    return _score_items(features, reference, score)
+
+
+@fca_score_batch.register_kernel("cpu")
+def _(
+    features: Tensor,
+    reference: Tensor,
+    patch_size: int,
+    sigma_p: float,
+    sigma_s: float | None,
+    ties: Ties,
+    precision: Precision,
+    window_stride: int,
+    band_width: int | None,
+    first_column: int,
+) -> Tensor:
+    windows = Windows(patch_size, window_stride, band_width, first_column)
+    weights = exact.Weights(sigma_p, sigma_s)
+    return _score_items(features, reference, _cpu_scoring(windows, weights, ties, precision))
 
 
 @fca_score_batch.register_fake
@@ -158,9 +196,9 @@ def _(levels: Tensor, reference: Tensor, *options: object) -> Tensor:
     return levels.new_empty(levels.shape[1:], dtype=torch.float32)
 
 
-def _scoring(
-    windows: Windows, weights: exact.Weights, ties: Ties, precision: str
-) -> Callable[[Tensor, Tensor], Tensor]:
+def _scoring(windows: Windows, weights: exact.Weights, ties: Ties, precision: Precision) -> Scoring:
+    """In torch, on any device."""
+
     def score(features: Tensor, reference: Tensor) -> Tensor:
         return exact.score(features, reference, windows, weights, ties)
 
@@ -168,6 +206,31 @@ def _scoring(
         return score(_to_u8(features), _to_u8(reference)).div_(_U8)
 
     return score if precision == "exact" else score_u8
+
+
+def _cpu_scoring(
+    windows: Windows, weights: exact.Weights, ties: Ties, precision: Precision
+) -> Scoring:
+    """In compiled code where there is some."""
+    if not compiled.runs(windows):
+        return _scoring(windows, weights, ties, precision)
+
+    def score(features: Tensor, reference: Tensor) -> Tensor:
+        return compiled.score_ranks(features, reference, windows, weights, (ties, "exact"))
+
+    def score_u8(features: Tensor, reference: Tensor) -> Tensor:
+        rounded = _to_u8(reference).to(torch.float32)
+        return compiled.score_ranks(features, rounded, windows, weights, (ties, "u8")).div_(_U8)
+
+    return score if precision == "exact" else score_u8
+
+
+def _score_items(features: Tensor, reference: Tensor, score: Scoring) -> Tensor:
+    """(B, C, H, W) -> (B, H, W), to the bit as one by one; B may be 0."""
+    scores = features.new_empty(features.shape[0], *features.shape[2:])
+    for item, one in enumerate(scores):
+        one.copy_(score(features[item], reference[item]))
+    return scores
 
 
 def _to_u8(values: Tensor) -> Tensor:

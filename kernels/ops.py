@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, get_args
 
 import torch
 
 from kernels import checks, compiled, library
-from kernels.ranks import Ties
+from kernels.ranks import Precision, Ties
 from kernels.windows import Windows
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-Precision = Literal["exact", "u8"]
 
 OPERATORS = (
     "channel_range",
@@ -22,17 +20,17 @@ OPERATORS = (
     "fca_score_fast",
     "fca_score_batch",
 )
-COMPILED = ("median_reference", "fca_score_fast")
+COMPILED = ("median_reference", "fca_score", "fca_score_fast", "fca_score_batch")
 _BATCH_AXES = 4
 
 
 def channel_range(features: Tensor) -> Tensor:
-    """Smallest and largest value of each channel: (C, H, W) float32 -> (C, 2) float32.
+    """Smallest and largest value of each channel: (C, H, W) float -> (C, 2) of the same type.
 
     Raises:
-        ValueError: not a finite (C, H, W) float32 map.
+        ValueError: not a finite (C, H, W) map of float32, float16 or bfloat16.
     """
-    checks.check_map(features, "features", 1)
+    checks.check_map(features, "features", 1, checks.FLOATS)
     limits: Tensor = library.channel_range(features)
     return limits
 
@@ -46,9 +44,9 @@ def median_reference(
 ) -> Tensor:
     """Order statistics of a normal window: per channel and rank the lower median over windows.
 
-    `features` (C, H, W) float32 or uint8 levels. Returns (C, T*T) of the same type, ascending,
-    T = `patch_size`. Windows lie complete inside the map, `stride` apart (None: T, as published,
-    Ardelean & Weyrich, WACV 2024). With `band_width` (bands, C, T*T), band 0 at web column 0: the
+    `features` (C, H, W) float32, float16, bfloat16 or uint8 levels. Returns (C, T*T) of the same
+    type, ascending, T = `patch_size`. Windows lie complete inside the map, `stride` apart (None: T,
+    as published, Ardelean & Weyrich, WACV 2024). With `band_width` (bands, C, T*T), band 0 at web column 0: the
     windows of a band have their centre column, counted from the web's edge (`first_column` is that
     of column 0), in it; `stride` is then down-web and cross-web they lie 1 apart. A band without
     a complete window has the reference of the nearest band that has one.
@@ -60,10 +58,10 @@ def median_reference(
     checks.check_patch(patch_size)
     checks.require(step >= 1, "stride must be >= 1 or None", step)
     checks.check_bands(Windows(patch_size, step, band_width, first_column))
-    checks.check_map(features, "features", patch_size, (torch.float32, torch.uint8))
+    checks.check_map(features, "features", patch_size, (*checks.FLOATS, torch.uint8))
     reference: Tensor = library.median_reference(
-        features, patch_size, step, band_width, first_column
-    )
+        checks.to_float32(features), patch_size, step, band_width, first_column
+    ).to(features.dtype)
     return reference[0] if band_width is None else reference
 
 
@@ -82,10 +80,10 @@ def fca_score(
     """Anomaly map of FCA (Ardelean & Weyrich, WACV 2024) -> (H, W) float32, units of the features.
 
     Args:
-        features: (C, H, W) float32, already scaled.
-        reference: (C, T*T) or (K, C, T*T), ascending; with `band_width` (bands, C, T*T) or
-            (bands, K, C, T*T). Of K references a window takes the one with the smallest weighted
-            sum of its blurred errors, the first on equality.
+        features: (C, H, W) float32, float16 or bfloat16, already scaled.
+        reference: float32 or of the features' type, (C, T*T) or (K, C, T*T), ascending; with
+            `band_width` (bands, C, T*T) or (bands, K, C, T*T). Of K references a window takes the
+            one with the smallest weighted sum of its blurred errors, the first on equality.
         patch_size: T, odd, 3 at least.
         sigma_p: Gaussian of the position in the window; infinite is a flat box.
         sigma_s: Gaussian blur inside the windows, 5 taps; None is off.
@@ -105,7 +103,8 @@ def fca_score(
     """
     windows = Windows(patch_size, window_stride, band_width, first_column)
     _check_options(windows, (sigma_p, sigma_s), ties, precision)
-    checks.check_map(features, "features", patch_size)
+    checks.check_map(features, "features", patch_size, checks.FLOATS)
+    features, reference = checks.to_float32(features), checks.to_float32(reference)
     full = _full_reference(reference, band_width)
     checks.check_reference(full, features, windows)
     scores: Tensor = library.fca_score(
@@ -135,7 +134,7 @@ def fca_score_batch(
     band_width: int | None = None,
     first_column: int = 0,
 ) -> Tensor:
-    """`fca_score` of each item of (B, C, H, W) -> (B, H, W), to the bit as one by one.
+    """`fca_score` of each item of (B, C, H, W) -> (B, H, W), to the bit as one by one; B may be 0.
 
     `reference` (C, T*T) is shared; (B, C, T*T) or (B, K, C, T*T) is one per item, K shared ones
     are `reference.expand(B, -1, -1, -1)`. With `band_width`: (bands, C, T*T) or (bands, K, C, T*T)
@@ -147,8 +146,13 @@ def fca_score_batch(
     windows = Windows(patch_size, window_stride, band_width, first_column)
     _check_options(windows, (sigma_p, sigma_s), ties, precision)
     shape = f"shape {tuple(features.shape)}"
-    whole = features.dim() == _BATCH_AXES and features.shape[0] >= 1
-    checks.require(whole, "features must be (B, C, H, W), B >= 1", shape)
+    checks.require(features.dim() == _BATCH_AXES, "features must be (B, C, H, W)", shape)
+    checks.require(
+        features.dtype in checks.FLOATS,
+        "features must be float32, float16 or bfloat16",
+        features.dtype,
+    )
+    features, reference = checks.to_float32(features), checks.to_float32(reference)
     full = _batch_reference(reference, features.shape[0], band_width)
     for item, (one, its_reference) in enumerate(zip(features, full, strict=True)):
         checks.check_map(one, f"features[{item}]", patch_size)
@@ -272,4 +276,5 @@ def _batch_reference(reference: Tensor, batch: int, band_width: int | None) -> T
     rule = f"reference must be shared or hold one per item ({batch})"
     own = reference.dim() in (5,) if banded else reference.dim() in (3, 4)
     checks.require(own and reference.shape[0] == batch, rule, f"shape {tuple(reference.shape)}")
-    return torch.stack([_full_reference(one, band_width) for one in reference])
+    full = [_full_reference(one, band_width) for one in reference]
+    return torch.stack(full) if full else reference.new_empty(0, 1, 1, 1, 1)

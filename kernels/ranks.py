@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Comparison = Callable[[Tensor, Tensor, tuple[int, int]], Tensor]
 
 Ties = Literal["first", "mid", "mean"]
+Precision = Literal["exact", "u8"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,9 @@ def score(
             torch.mul(blurred, weight, out=one)
         _scatter(total, _best(errors), first, windows)
         first += errors.shape[-2]
-    return _renormalise(total[pad : pad + height, pad : pad + width], windows, taps)
+    return renormalise(
+        total[pad : pad + height, pad : pad + width].clone(), windows, weights.sigma_p
+    )
 
 
 def window_errors(
@@ -178,10 +180,11 @@ def _scatter(total: Tensor, weighted: Tensor, first: int, windows: Windows) -> N
             lines[:, right : right + (columns - 1) * stride + 1 : stride] += weighted[down, right]
 
 
-def _renormalise(scores: Tensor, windows: Windows, taps: Tensor) -> Tensor:
-    """Scale each phase of a strided map so that an interior position has weights of sum 1."""
+def renormalise(scores: Tensor, windows: Windows, sigma_p: float) -> Tensor:
+    """Scale each phase of a strided (H, W) map: weights of an interior position then sum to 1."""
     if windows.stride == 1:
-        return scores.clone()
+        return scores
+    taps = torch.tensor(gaussian(windows.patch_size, sigma_p), device=scores.device)
     starts = [(phase + windows.radius) % windows.stride for phase in range(windows.stride)]
     share = torch.stack([taps[start :: windows.stride].sum() for start in starts])
     height, width = scores.shape

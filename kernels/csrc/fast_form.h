@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "fast_task.h"
+#include "look_up.h"
 #include "planes.h"
 #include "span_sums.h"
 
@@ -17,7 +18,6 @@ namespace {
 using linescan::Channels;
 using linescan::FastTask;
 
-constexpr int kTableSize = 128;  // Entries of an error table: counts 0..121, padded.
 constexpr int kMaxGroup = 16;
 constexpr uint8_t kNoLevel = 0xff;
 // Bytes of running sums at a time. They are read in order, so that the second-level cache serves as

@@ -5,6 +5,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "checks.h"
+#include "exact_score.h"
 #include "fast_score.h"
 #include "median_reference.h"
 #include "paths.h"
@@ -64,6 +65,77 @@ void score_fast(const Array<const uint8_t, 3>& levels, const Array<const uint8_t
   linescan::fast_score(task, path, threads, scores.data());
 }
 
+struct ExactOptions {
+  std::string ties;
+  bool bytes;
+  int patch_size;
+  int window_stride;
+  int64_t band_width;
+  int64_t first_column;
+};
+
+linescan::Ties ties_of(const std::string& name) {
+  if (name == "first") return linescan::Ties::kFirst;
+  if (name == "mid") return linescan::Ties::kMid;
+  if (name == "mean") return linescan::Ties::kMean;
+  throw std::invalid_argument("ties must be first, mid or mean, got " + name);
+}
+
+linescan::ExactTask task_of(const Array<const float, 3>& features,
+                            const Array<const float, 4>& reference,
+                            const Array<const float, 1>& taps, const Array<const float, 1>& blur,
+                            const ExactOptions& options) {
+  linescan::ExactTask task{};
+  task.features = features.data();
+  task.reference = reference.data();
+  task.taps = taps.data();
+  task.blur = blur.shape(0) == 0 ? nullptr : blur.data();
+  task.channels = static_cast<int64_t>(features.shape(0));
+  task.height = static_cast<int64_t>(features.shape(1));
+  task.width = static_cast<int64_t>(features.shape(2));
+  task.references = static_cast<int64_t>(reference.shape(1));
+  task.band_width = options.band_width;
+  task.first_column = options.first_column;
+  task.side = options.patch_size;
+  task.stride = options.window_stride;
+  task.ties = ties_of(options.ties);
+  task.bytes = options.bytes;
+  return task;
+}
+
+void check_shapes(const linescan::ExactTask& task, const Array<const float, 4>& reference,
+                  const Array<const float, 1>& taps, const Array<const float, 1>& blur,
+                  const Array<float, 2>& scores) {
+  const auto size = [](size_t length) { return static_cast<int64_t>(length); };
+  linescan::require(task.band_width >= 0, "band_width must be >= 0", task.band_width);
+  linescan::require(task.first_column >= 0, "first_column must be >= 0", task.first_column);
+  linescan::require(size(reference.shape(0)) > task.band(task.width - 1),
+                    "reference must hold every band of the map", size(reference.shape(0)));
+  linescan::require(size(reference.shape(2)) == task.channels,
+                    "reference must have the channels of the map", size(reference.shape(2)));
+  linescan::require(size(reference.shape(3)) == task.area(),
+                    "reference must have patch_size ** 2 ranks", size(reference.shape(3)));
+  linescan::require(size(taps.shape(0)) == task.side, "taps must be patch_size weights",
+                    size(taps.shape(0)));
+  linescan::require(size(blur.shape(0)) == 0 || size(blur.shape(0)) == linescan::kBlurTaps,
+                    "blur must be none or 5 weights", size(blur.shape(0)));
+  linescan::require(size(scores.shape(0)) == task.height && size(scores.shape(1)) == task.width,
+                    "scores must have the size of the map", size(scores.shape(0)));
+}
+
+void score_exact(const Array<const float, 3>& features, const Array<const float, 4>& reference,
+                 const Array<const float, 1>& taps, const Array<const float, 1>& blur,
+                 const Array<float, 2>& scores, const std::string& ties, bool bytes, int patch_size,
+                 int window_stride, int64_t band_width, int64_t first_column,
+                 const std::string& path, int threads) {
+  const linescan::ExactTask task =
+      task_of(features, reference, taps, blur,
+              {ties, bytes, patch_size, window_stride, band_width, first_column});
+  check_shapes(task, reference, taps, blur, scores);
+  const nb::gil_scoped_release release;
+  linescan::exact_score(task, path, threads, scores.data());
+}
+
 void median_levels(const Array<const uint8_t, 3>& levels, const Array<const int64_t, 2>& ranges,
                    const Array<uint8_t, 3>& reference, int levels_count, int patch_size,
                    int64_t stride_rows, int64_t stride_columns, const std::string& path,
@@ -97,6 +169,12 @@ NB_MODULE(_native, module) {
   module.doc() = "Compiled kernels of the anomaly scores.";
   module.def("usable_paths", &linescan::usable_paths,
              "Instruction sets that are compiled in and that this CPU has, the fastest first.");
+  module.def(
+      "score_exact", &score_exact, nb::arg("features"), nb::arg("reference"), nb::arg("taps"),
+      nb::arg("blur"), nb::arg("scores"), nb::arg("ties"), nb::arg("bytes"), nb::arg("patch_size"),
+      nb::arg("window_stride"), nb::arg("band_width"), nb::arg("first_column"), nb::arg("path"),
+      nb::arg("threads"),
+      "FCA with every rank into `scores`; a band_width of 0 is one band, no `blur` is none.");
   module.def("score_fast", &score_fast, nb::arg("levels"), nb::arg("reference"), nb::arg("scores"),
              nb::arg("levels_count"), nb::arg("patch_size"), nb::arg("window_stride"),
              nb::arg("band_width"), nb::arg("first_column"), nb::arg("path"), nb::arg("threads"),

@@ -29,6 +29,15 @@ void require_usable(const std::string& path) {
 
 }  // namespace
 
+ExactKernel exact_kernel(const std::string& path, const ExactTask& task) {
+  require_usable(path);
+#ifdef LINESCAN_X86
+  if (path == "avx512") return exact_kernel_avx512(task);
+  if (path == "avx2") return exact_kernel_avx2(task);
+#endif
+  return exact_kernel_portable(task);
+}
+
 FastKernel fast_kernel(const std::string& path, int side, int stride) {
   require_usable(path);
 #ifdef LINESCAN_X86

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "exact_task.h"
 #include "fast_task.h"
 #include "median_task.h"
 
@@ -13,6 +14,7 @@ namespace linescan {
 std::vector<std::string> usable_paths();
 
 // Throws std::invalid_argument for a path that does not run here.
+ExactKernel exact_kernel(const std::string& path, const ExactTask& task);
 FastKernel fast_kernel(const std::string& path, int side, int stride);
 MedianKernel median_kernel(const std::string& path, int side);
 

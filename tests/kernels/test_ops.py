@@ -3,7 +3,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from kernels import channel_range, fca_score, fca_score_batch, fca_score_fast
+from kernels import (
+    channel_range,
+    fca_score,
+    fca_score_batch,
+    fca_score_fast,
+    median_reference,
+)
 from kernels.ops import OPERATORS, backends
 
 FEATURES = torch.rand(2, 9, 8, generator=torch.Generator().manual_seed(0))
@@ -33,7 +39,10 @@ def spoiled(value: float) -> torch.Tensor:
         ({"band_width": 0}, "band_width must be >= 1 or None, got 0"),
         ({"first_column": -2}, "first_column must be >= 0, got -2"),
         ({"features": FEATURES[0]}, r"features must be \(C, H, W\), got shape \(9, 8\)"),
-        ({"features": FEATURES.double()}, "features must be torch.float32, got torch.float64"),
+        (
+            {"features": FEATURES.double()},
+            "features must be torch.float32 or .*, got torch.float64",
+        ),
         ({"features": FEATURES[:, :2]}, r"at least 3 x 3 \(patch_size\), got 2 x 8"),
         ({"features": FEATURES[:0]}, "features must be of at least one channel, got 0"),
         (
@@ -96,8 +105,8 @@ def test_fca_score_fast_says_what_is_wrong(options: dict[str, object], text: str
 @pytest.mark.parametrize(
     ("features", "reference", "text"),
     [
-        (FEATURES, REFERENCE, r"features must be \(B, C, H, W\), B >= 1, got shape \(2, 9, 8\)"),
-        (FEATURES[None][:0], REFERENCE, r"B >= 1, got shape \(0, 2, 9, 8\)"),
+        (FEATURES, REFERENCE, r"features must be \(B, C, H, W\), got shape \(2, 9, 8\)"),
+        (FEATURES[None].int(), REFERENCE, "features must be float32, .*, got torch.int32"),
         (
             FEATURES.expand(3, 2, 9, 8),
             REFERENCE.expand(2, 2, 9),
@@ -115,6 +124,24 @@ def test_fca_score_batch_says_what_is_wrong(
 ) -> None:
     with pytest.raises(ValueError, match=text):
         fca_score_batch(features, reference, 3)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_half_precision_is_scored_as_the_float32_that_it_is(kind: torch.dtype) -> None:
+    features, reference = FEATURES.to(kind), REFERENCE.to(kind)
+    expected = fca_score(features.float(), reference.float(), 3)
+    assert torch.equal(fca_score(features, reference, 3), expected)
+    assert torch.equal(fca_score(features, reference.float(), 3), expected)
+    assert torch.equal(fca_score_batch(features[None], reference, 3)[0], expected)
+    assert torch.equal(channel_range(features).float(), channel_range(features.float()))
+    median = median_reference(features, 3, 1)
+    assert median.dtype == kind
+    assert torch.equal(median.float(), median_reference(features.float(), 3, 1))
+
+
+@pytest.mark.parametrize("reference", [REFERENCE, REFERENCE.expand(0, 2, 9)])
+def test_an_empty_batch_has_no_scores(reference: torch.Tensor) -> None:
+    assert fca_score_batch(torch.empty(0, 2, 9, 8), reference, 3).shape == (0, 9, 8)
 
 
 def test_channel_range_refuses_nan() -> None:

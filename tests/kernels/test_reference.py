@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import kernels.reference
 from kernels import channel_range, fca_score, fca_score_batch
+from kernels.compiled import PATH_VARIABLE, REFERENCE
 from kernels.reference import Weights, score, window_errors
 from kernels.windows import Windows, gaussian
 
@@ -34,6 +35,12 @@ GOLDEN = [
     "fca_s1_relu32x32x16_T9_p3_s1",
     "fca_s1_ties24x24x8_T9_p3_s1",
 ]
+
+
+@pytest.fixture(autouse=True)
+def _torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tested here is the reference itself."""
+    monkeypatch.setenv(PATH_VARIABLE, REFERENCE)
 
 
 def close_to_maximum(got: torch.Tensor, expected: np.ndarray, share: float = 1e-5) -> None:

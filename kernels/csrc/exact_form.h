@@ -1,0 +1,416 @@
+// FCA with the rank of every position in every window, once for every instruction set.
+//
+// A part of the field, some vectors of neighbouring positions, is worked on with a few channels at
+// a time, so that their keys and the sums of the vectors stay in cache.
+#pragma once
+
+#include <cstring>
+
+#include "error_form.h"
+#include "exact_task.h"
+#include "mean_form.h"
+#include "planes.h"
+#include "rank_form.h"
+
+namespace {
+
+using linescan::ExactTask;
+using linescan::Field;
+using linescan::Range;
+using linescan::Strip;
+using linescan::Ties;
+
+constexpr int64_t kPartBytes = 384 * 1024;  // Sums of the vectors of a part.
+constexpr int64_t kMostTableBytes = 1024 * 1024;
+
+template <class Simd, class Keys, class Errors, int kSide, bool kMean>
+class ExactForm {
+  using Item = typename Keys::Item;
+  using Bytes = typename Simd::Bytes;
+  using Sum = typename Errors::Sum;
+
+  static constexpr int kLanes = sizeof(Bytes);
+  static constexpr int kKeys = sizeof(typename Keys::Lanes) / sizeof(Item);
+  static constexpr int kReach = kSide - 1;
+  static constexpr int kArea = kSide * kSide;
+  static constexpr int kTableBytes = Errors::kPlanes * kTableSize;
+  static constexpr bool kFusable = Errors::kPlanes == 1;  // Bytes all the way.
+  static constexpr int kPhasePitch = kLanes + 2 * kMostSpan;
+
+ public:
+  static int64_t parts(const ExactTask& task, const Field& field) {
+    return divide_up(vectors(field), part_vectors(task));
+  }
+
+  static size_t bytes(const ExactTask& task, const Field& field) {
+    const Strip strip{&task, &field, nullptr, 0, nullptr, nullptr};
+    return static_cast<size_t>(ExactForm(strip, nullptr).pieces_.used());
+  }
+
+  static void add(const Strip& strip, int64_t part, uint8_t* scratch) {
+    ExactForm form(strip, scratch);
+    const int64_t count = part_vectors(*strip.task);
+    form.run({part * count, least(vectors(*strip.field), (part + 1) * count)});
+  }
+
+ private:
+  ExactForm(const Strip& strip, uint8_t* scratch)
+      : strip_(strip), task_(*strip.task), field_(*strip.field), pieces_(scratch) {
+    most_bands_ = task_.band(field_.first_row + (field_.window_rows - 1) * field_.stride) -
+                  task_.band(field_.first_row) + 1;
+    const int64_t table_bytes = most_bands_ * task_.references * kTableBytes;
+    group_ = most(1, least(64, least(task_.channels, kMostTableBytes / table_bytes)));
+    totals_ = pieces_.take<float>(part_vectors(task_) * task_.references * kArea * kLanes);
+    sums_ = pieces_.take<Sum>(task_.references * kArea * kLanes);
+    ranks_ = pieces_.take<uint8_t>(kArea * kLanes);
+    ends_ = pieces_.take<uint8_t>(kInPlace ? kArea * kLanes : 0);
+    values_ = pieces_.take<Value>(2 * kLanes);
+    gathered_ =
+        pieces_.take<Item>(field_.stride > 1 ? (2 * kReach + 1) * field_.stride * kPhasePitch : 0);
+    tables_ = pieces_.take<uint8_t>(most_bands_ * task_.references * group_ * kTableBytes);
+    means_ = pieces_.take<MeanTable>(kMean ? most_bands_ * task_.references * group_ : 0);
+    bands_ = pieces_.take<int32_t>(kSide * kLanes);
+    masks_ = pieces_.take<uint8_t>(most_bands_ > 1 ? kSide * kLanes * kLanes : 0);
+  }
+
+  using Value = typename Errors::Value;
+
+  static int64_t plane_vectors(const Field& field) { return divide_up(field.plane(), kLanes); }
+  static int64_t vectors(const Field& field) { return field.planes() * plane_vectors(field); }
+  static int64_t part_vectors(const ExactTask& task) {
+    return most(1, kPartBytes / (task.references * kArea * kLanes * 4));
+  }
+
+  void run(Range range) {
+    const int64_t size = (range.last - range.first) * task_.references * kArea * kLanes;
+    std::memset(totals_, 0, static_cast<size_t>(size) * sizeof(float));
+    first_band_ = task_.band(field_.first_row);
+    for (int64_t first = 0; first < task_.channels; first += group_) {
+      const linescan::Channels channels{first, least(task_.channels, first + group_)};
+      make_tables(channels);
+      for (int64_t vector = range.first; vector < range.last; ++vector) {
+        aim(vector);
+        add_vector(channels, totals_ + (vector - range.first) * task_.references * kArea * kLanes);
+      }
+    }
+    for (int64_t vector = range.first; vector < range.last; ++vector) {
+      aim(vector);
+      write(totals_ + (vector - range.first) * task_.references * kArea * kLanes);
+    }
+  }
+
+  int64_t table_of(int64_t band, int64_t reference, int64_t channel) const {
+    return (band * task_.references + reference) * group_ + channel;
+  }
+
+  void make_tables(linescan::Channels channels) {
+    for (int64_t band = 0; band < most_bands_; ++band) {
+      for (int64_t reference = 0; reference < task_.references; ++reference) {
+        const float* from =
+            task_.reference +
+            ((first_band_ + band) * task_.references + reference) * task_.channels * kArea;
+        for (int64_t channel = channels.first; channel < channels.last; ++channel) {
+          const int64_t table = table_of(band, reference, channel - channels.first);
+          Errors::make_table(from + channel * kArea, tables_ + table * kTableBytes);
+          if (kMean) make_mean_table<kArea>(from + channel * kArea, means_[table]);
+        }
+      }
+    }
+  }
+
+  // Everything that depends on where a vector lies.
+  void aim(int64_t vector) {
+    const int64_t plane = vector / plane_vectors(field_);
+    start_ = vector % plane_vectors(field_) * kLanes;
+    phase_row_ = plane / field_.stride;
+    phase_column_ = plane % field_.stride;
+    offset_ = plane * field_.plane();
+    around_.wanted_rows = 0;
+    around_.wanted_columns = 0;
+    // Distances from a multiple of the stride, for they are negative too.
+    const int64_t turn = divide_up(kReach, field_.stride) * field_.stride;
+    for (int at = 0; at <= 2 * kReach; ++at) {
+      const int64_t row = phase_row_ + at - kReach + turn;
+      const int64_t column = phase_column_ + at - kReach + turn;
+      row_distances_[at] = field_.row_part(row) - field_.row_part(phase_row_ + turn);
+      if (at > kReach) continue;
+      // The centre of a window lies T / 2 after its first row.
+      if ((row + kSide / 2) % field_.stride == 0) around_.wanted_rows |= 1u << at;
+      if ((column + kSide / 2) % field_.stride == 0) around_.wanted_columns |= 1u << at;
+    }
+    aim_neighbours();
+    list_places();
+    for (int first = 0; first < kSide; ++first) aim_bands(first);
+  }
+
+  // Distances in the keys themselves or, with strides, in what gather() makes of them.
+  void aim_neighbours() {
+    around_.row_step = field_.stride == 1 ? field_.pitch : field_.stride * kPhasePitch;
+    for (int at = 0; at <= 2 * kReach; ++at) {
+      around_.columns[at] = at - kReach;
+      if (field_.stride == 1) continue;
+      const int64_t turn = divide_up(kReach, field_.stride) * field_.stride;
+      const int64_t column = phase_column_ + at - kReach + turn;
+      around_.columns[at] = (column % field_.stride - phase_column_) * kPhasePitch +
+                            column / field_.stride - turn / field_.stride;
+    }
+  }
+
+  // The bands of the windows that start `first` rows after the first neighbour.
+  void aim_bands(int first) {
+    int32_t* bands = bands_ + first * kLanes;
+    uint8_t* masks = masks_ + first * kLanes * kLanes;
+    bands[0] = 0;
+    counts_[first] = 1;
+    if (most_bands_ == 1) return;
+    counts_[first] = 0;
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const int32_t band = band_of((start_ + lane) / field_.pitch, first);
+      if (counts_[first] == 0 || bands[counts_[first] - 1] != band) {
+        bands[counts_[first]] = band;
+        std::memset(masks + counts_[first] * kLanes, 0, kLanes);
+        ++counts_[first];
+      }
+      masks[(counts_[first] - 1) * kLanes + lane] = 0xff;
+    }
+  }
+
+  int32_t band_of(int64_t plane_row, int first) const {
+    const int64_t row = plane_row * field_.stride + phase_row_ - field_.lead;
+    const int64_t last = (field_.window_rows - 1) * field_.stride;
+    const int64_t centre = most(0, least(last, row + first - kSide / 2));
+    return static_cast<int32_t>(task_.band(field_.first_row + centre) - first_band_);
+  }
+
+  // The places of a vector's positions in the windows that are asked for, row by row.
+  void list_places() {
+    int32_t count = 0;
+    for (int row = 0; row < kSide; ++row) {
+      for (int column = 0; column < kSide; ++column) {
+        const bool wanted =
+            (around_.wanted_rows >> row & 1) != 0 && (around_.wanted_columns >> column & 1) != 0;
+        if (wanted) places_[count++] = place_of(row, column);
+      }
+      row_ends_[row] = count;
+    }
+  }
+
+  void add_vector(linescan::Channels channels, float* totals) {
+    for (int64_t begin = channels.first; begin < channels.last; begin += Errors::kMostChannels) {
+      const int64_t end = least(channels.last, begin + Errors::kMostChannels);
+      // Floats are added in place, integers flushed before they overflow.
+      Sum* sums = open_sums(totals);
+      int64_t channel = begin;
+      if (paired()) {
+        for (; channel + 1 < end; channel += 2) add_two(channel, channel - channels.first, sums);
+      }
+      for (; channel < end; ++channel) add_channel(channel, channel - channels.first, sums);
+      flush(totals);
+    }
+  }
+
+  static constexpr bool kInPlace = sizeof(Sum) == sizeof(float);
+
+  Sum* open_sums([[maybe_unused]] float* totals) {
+    if constexpr (kInPlace) {
+      return totals;
+    } else {
+      std::memset(sums_, 0, static_cast<size_t>(task_.references * kArea * kLanes) * sizeof(Sum));
+      return sums_;
+    }
+  }
+
+  void flush([[maybe_unused]] float* totals) const {
+    if constexpr (!kInPlace) {
+      for (int64_t place = 0; place < task_.references * kArea; ++place) {
+        Errors::flush(sums_ + place * kLanes, totals + place * kLanes);
+      }
+    }
+  }
+
+  bool paired() const { return kInPlace && !kMean && task_.references == 1 && most_bands_ == 1; }
+
+  void add_two([[maybe_unused]] int64_t channel, [[maybe_unused]] int64_t table,
+               [[maybe_unused]] Sum* sums) {
+    if constexpr (kInPlace && !kMean) {
+      for (int which = 0; which < 2; ++which) {
+        const Item* keys = keys_of(channel + which);
+        load_values(channel + which, keys, values_ + which * kLanes);
+        count_ranks(gather(keys), which == 0 ? ranks_ : ends_);
+      }
+      using Look = OneBand<Simd, kArea, Errors::kPlanes>;
+      const Look looks[2] = {Look(tables_ + table * kTableBytes),
+                             Look(tables_ + (table + 1) * kTableBytes)};
+      Errors::add_two(looks, {places_, places_ + row_ends_[kSide - 1]}, {ranks_, ends_},
+                      {values_, values_ + kLanes}, sums);
+    }
+  }
+
+  const Item* keys_of(int64_t channel) const {
+    return static_cast<const Item*>(strip_.keys) + channel * strip_.key_step + offset_ + start_;
+  }
+
+  void add_channel(int64_t channel, int64_t table, Sum* sums) {
+    const Item* keys = keys_of(channel);
+    load_values(channel, keys, values_);
+    keys = gather(keys);
+    if (fused()) return count_fused(keys, table, sums);
+    count_ranks(keys, ranks_);
+    for (int64_t reference = 0; reference < task_.references; ++reference) {
+      add_reference(table_of(0, reference, table), sums + reference * kArea * kLanes);
+    }
+  }
+
+  void count_ranks(const Item* keys, uint8_t* ranks) const {
+    // Turned, the rows of the field are the columns of the windows.
+    const int row_step = task_.turned() ? 1 : kSide;
+    const int column_step = task_.turned() ? kSide : 1;
+    for (int lane = 0; lane < kLanes; lane += kKeys) {
+      const RankStore<Keys> store(ranks + lane, row_step, column_step, kLanes);
+      if constexpr (kMean) {
+        count<EveryRule<Relation::kBelow>>(keys + lane, store);
+        const RankStore<Keys> ends(ends_ + lane, row_step, column_step, kLanes);
+        count<EveryRule<Relation::kUpTo>>(keys + lane, ends);
+      } else if (task_.ties == Ties::kMid) {
+        count_middle(keys + lane, store);
+      } else if (task_.turned()) {
+        count<TurnedRule<kReach>>(keys + lane, store);
+      } else {
+        count<RasterRule<kReach>>(keys + lane, store);
+      }
+    }
+  }
+
+  template <class Sink>
+  void count_middle(const Item* keys, const Sink& sink) const {
+    if constexpr (!Keys::kAlwaysNext) {
+      if (!Keys::has_next(Keys::load(keys))) {
+        return count<EveryRule<Relation::kBothSlow>>(keys, sink);
+      }
+    }
+    count<EveryRule<Relation::kBoth>>(keys, sink);
+  }
+
+  template <class Rule, class Sink>
+  void count(const Item* keys, const Sink& sink) const {
+    RankForm<Keys, kSide, Rule>::count(keys, around_, sink);
+  }
+
+  bool fused() const {
+    return kFusable && task_.references == 1 && most_bands_ == 1 && !task_.turned();
+  }
+
+  // Ranks become errors as they are counted.
+  void count_fused([[maybe_unused]] const Item* keys, [[maybe_unused]] int64_t table,
+                   [[maybe_unused]] Sum* sums) const {
+    if constexpr (kFusable) {
+      const typename Errors::Sink sink{Simd::open(tables_ + table * kTableBytes),
+                                       Simd::load(values_), sums};
+      if (task_.ties == Ties::kFirst) {
+        count<RasterRule<kReach>>(keys, sink);
+      } else {
+        count_middle(keys, sink);
+      }
+    }
+  }
+
+  // The keys around a vector, those of each phase of a row together: with strides they are read
+  // from a copy in which rows lie evenly.
+  const Item* gather(const Item* keys) {
+    if (field_.stride == 1) return keys;
+    for (int row = 0; row <= 2 * kReach; ++row) {
+      for (int phase = 0; phase < field_.stride; ++phase) {
+        const int64_t apart = field_.column_part(phase) - field_.column_part(phase_column_);
+        std::memcpy(gathered_ + (row * field_.stride + phase) * kPhasePitch,
+                    keys + row_distances_[row] + apart - kReach,
+                    static_cast<size_t>(kLanes + 2 * kReach) * sizeof(Item));
+      }
+    }
+    return gathered_ + (kReach * field_.stride + phase_column_) * kPhasePitch + kReach;
+  }
+
+  void load_values(int64_t channel, const Item* keys, Value* values) const {
+    if constexpr (sizeof(Value) == 1) {
+      for (int lane = 0; lane < kLanes; ++lane) values[lane] = keys[lane] ^ Keys::kBias;
+    } else if constexpr (sizeof(Item) == 1) {
+      for (int lane = 0; lane < kLanes; ++lane) {
+        values[Errors::slot(lane)] = static_cast<float>(keys[lane] ^ Keys::kBias);
+      }
+    } else {
+      const float* map = task_.features + channel * task_.height * task_.width;
+      const int32_t* places = strip_.places + offset_ + start_;
+      for (int lane = 0; lane < kLanes; ++lane) values[Errors::slot(lane)] = map[places[lane]];
+    }
+  }
+
+  void add_reference(int64_t table, Sum* sums) {
+    if (!kMean && most_bands_ == 1) {
+      const OneBand<Simd, kArea, Errors::kPlanes> look(tables_ + table * kTableBytes);
+      Errors::add(look, {places_, places_ + row_ends_[kSide - 1]}, ranks_, values_, sums);
+      return;
+    }
+    const int64_t step = task_.references * group_;  // From a band's table to the next one's.
+    int32_t begin = 0;
+    for (int row = 0; row < kSide; ++row) {
+      const Segments at{counts_[row], bands_ + row * kLanes, masks_ + row * kLanes * kLanes};
+      const SeveralBands<Simd, kArea> look(tables_ + table * kTableBytes, step * kTableBytes, at);
+      const Places places{places_ + begin, places_ + row_ends_[row]};
+      begin = row_ends_[row];
+      if constexpr (kMean) {
+        add_mean<Errors>(look, {means_ + table, step, at}, places, {ranks_, ends_}, values_, sums);
+      } else {
+        Errors::add(look, places, ranks_, values_, sums);
+      }
+    }
+  }
+
+  // Place in a window, counted from its corner, of positions whose window starts there.
+  int32_t place_of(int row, int column) const {
+    return task_.turned() ? (kReach - column) * kSide + kReach - row
+                          : (kReach - row) * kSide + kReach - column;
+  }
+
+  void write(const float* totals) const {
+    const int64_t count = least(kLanes, field_.plane() - start_);
+    const auto channels = static_cast<float>(task_.channels);
+    for (int64_t reference = 0; reference < task_.references; ++reference) {
+      for (int32_t at = 0; at < row_ends_[kSide - 1]; ++at) {
+        const int64_t place = reference * kArea + places_[at];
+        float* errors = strip_.errors + place * field_.positions() + offset_ + start_;
+        for (int64_t lane = 0; lane < count; ++lane) {
+          const int slot = Errors::slot(static_cast<int>(lane));
+          errors[lane] = totals[place * kLanes + slot] / channels;
+        }
+      }
+    }
+  }
+
+  const Strip& strip_;
+  const ExactTask& task_;
+  const Field& field_;
+  Pieces pieces_;
+  int64_t most_bands_;
+  int64_t group_;
+  int64_t first_band_ = 0;
+  int64_t start_ = 0;   // Of the vector in its plane.
+  int64_t offset_ = 0;  // Of the plane in the field.
+  int64_t phase_row_ = 0;
+  int64_t phase_column_ = 0;
+  Neighbours around_{};
+  int64_t row_distances_[2 * kReach + 1];  // From a position to the keys around it.
+  int64_t counts_[kSide] = {};             // Of bands.
+  int32_t places_[kArea];
+  int32_t row_ends_[kSide];
+  float* totals_;
+  Sum* sums_;
+  uint8_t* ranks_;
+  uint8_t* ends_;  // Or the ranks of a second channel.
+  Value* values_;
+  Item* gathered_;
+  uint8_t* tables_;
+  MeanTable* means_;
+  int32_t* bands_;
+  uint8_t* masks_;
+};
+
+}  // namespace
