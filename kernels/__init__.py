@@ -1,5 +1,6 @@
 """Numerics of the anomaly scores on torch tensors; knows nothing of streamer or files."""
 
+from kernels.memory import MedianMemory
 from kernels.native import LoadReport, load_native
 from kernels.ops import (
     backends,
@@ -12,6 +13,7 @@ from kernels.ops import (
 
 __all__ = [
     "LoadReport",
+    "MedianMemory",
     "backends",
     "channel_range",
     "fca_score",

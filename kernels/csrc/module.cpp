@@ -7,6 +7,7 @@
 #include "checks.h"
 #include "fast_score.h"
 #include "median_reference.h"
+#include "module_counts.h"
 #include "paths.h"
 
 namespace nb = nanobind;
@@ -105,4 +106,5 @@ NB_MODULE(_native, module) {
              nb::arg("reference"), nb::arg("levels_count"), nb::arg("patch_size"),
              nb::arg("stride_rows"), nb::arg("stride_columns"), nb::arg("path"), nb::arg("threads"),
              "Lower medians of the sorted windows into `reference`, per range of window columns.");
+  define_counts(module);
 }

@@ -1,6 +1,7 @@
 // The kernels in 32-byte vectors (AVX2).
 #include <immintrin.h>
 
+#include "count_form.h"
 #include "fast_form.h"
 #include "median_form.h"
 
@@ -80,5 +81,7 @@ namespace linescan {
 FastKernel fast_kernel_avx2(int side, int stride) { return kernel_for<Avx2>(side, stride); }
 
 MedianKernel median_kernel_avx2(int side) { return median_kernel_for<Avx2>(side); }
+
+CountKernel count_kernel_avx2(int side) { return count_kernel_for<Avx2>(side); }
 
 }  // namespace linescan

@@ -1,6 +1,7 @@
 // The kernels in 64-byte vectors (AVX-512 with BW and VBMI: byte permutations of two registers).
 #include <immintrin.h>
 
+#include "count_form.h"
 #include "fast_form.h"
 #include "median_form.h"
 
@@ -66,5 +67,7 @@ namespace linescan {
 FastKernel fast_kernel_avx512(int side, int stride) { return kernel_for<Avx512>(side, stride); }
 
 MedianKernel median_kernel_avx512(int side) { return median_kernel_for<Avx512>(side); }
+
+CountKernel count_kernel_avx512(int side) { return count_kernel_for<Avx512>(side); }
 
 }  // namespace linescan

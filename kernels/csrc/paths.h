@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "count_task.h"
 #include "fast_task.h"
 #include "median_task.h"
 
@@ -15,5 +16,6 @@ std::vector<std::string> usable_paths();
 // Throws std::invalid_argument for a path that does not run here.
 FastKernel fast_kernel(const std::string& path, int side, int stride);
 MedianKernel median_kernel(const std::string& path, int side);
+CountKernel count_kernel(const std::string& path, int side);
 
 }  // namespace linescan
