@@ -10,9 +10,11 @@ from kernels.ops import (
     fca_score_fast,
     median_reference,
 )
+from kernels.streaming import MedianAccumulator
 
 __all__ = [
     "LoadReport",
+    "MedianAccumulator",
     "MedianMemory",
     "backends",
     "channel_range",
