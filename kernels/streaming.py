@@ -27,12 +27,16 @@ class MedianAccumulator:
     """
 
     def __init__(self, memory: MedianMemory, state: SavedState | None = None) -> None:
-        """With nothing learnt, or with what `state` of this memory holds.
+        """With nothing learnt, or with what `state` holds, which is taken over and not copied.
 
         All is allocated now, `memory.state_bytes` at most.
+
+        Raises:
+            ValueError: `state` is of another memory.
         """
         self._memory = memory
         state = SavedState.empty(memory) if state is None else state
+        checks.require(state.memory == memory, f"memory of state must be {memory}", state.memory)
         self._segments, self._seen, self._tail = state.segments, state.seen, state.tail
         self._newest = memory.segment_of(self._tail.end_line - 1)
         # All segments but the newest: a push then adds to one histogram only.

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels import MedianAccumulator, MedianMemory, median_reference
+from kernels.saved_state import SavedState
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -280,6 +281,12 @@ def test_it_goes_on_from_its_bytes_as_if_nothing_had_been(rolling) -> None:
         accumulator = MedianAccumulator.from_bytes(accumulator.to_bytes())
         rolling.check(accumulator, roll)
     assert accumulator.memory == SMALL
+
+
+def test_a_state_of_another_memory_is_refused() -> None:
+    other = SavedState.empty(MedianMemory(2, 13, 24, 8))
+    with pytest.raises(ValueError, match="memory of state must be MedianMemory"):
+        MedianAccumulator(SMALL, other)
 
 
 def test_what_is_pushed_is_not_held_by_reference() -> None:

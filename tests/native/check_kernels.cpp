@@ -326,6 +326,36 @@ void check_counted_medians(Random& random) {
         task.height, task.width, task.bands});
 }
 
+// Histograms that no web has given: whatever they hold, nothing is written outside.
+void check_senseless_medians(Random& random) {
+  const int side = static_cast<int>(1 + 2 * pick(random, 1, 5));
+  const int levels_count = static_cast<int>(pick(random, 2, 33));
+  const int64_t bands = pick(random, 1, 3);
+  const int64_t channels = pick(random, 1, 3);
+  const int64_t ranks = int64_t{side} * side;
+  const auto bins = static_cast<size_t>(bands * channels * (levels_count - 1) * (ranks + 1));
+  std::vector<uint32_t> closed(bins);
+  std::vector<uint8_t> open(bins);
+  for (uint32_t& bin : closed) bin = pick(random, 0, 9) == 0 ? random() : 0;
+  std::vector<int64_t> windows;
+  for (int64_t band = 0; band < bands; ++band)
+    windows.push_back(pick(random, -9, int64_t{1} << 35));
+  std::vector<uint8_t> reference(static_cast<size_t>(bands * channels * ranks));
+  linescan::counted_medians({{closed.data(), 4},
+                             {open.data(), 1},
+                             windows.data(),
+                             reference.data(),
+                             bands,
+                             channels,
+                             levels_count,
+                             side},
+                            1);
+  const int highest = *std::max_element(reference.begin(), reference.end());
+  if (highest < levels_count) return;
+  fail("senseless counted_medians", "every path",
+       {side, levels_count, bands, channels, highest, 0, 0, 0});
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -342,6 +372,7 @@ int main(int count, char** arguments) {
     check_medians(random);
     check_counts(random);
     check_counted_medians(random);
+    check_senseless_medians(random);
   }
   std::printf("%u random maps, seeds from %u, equal on:", maps, seed);
   for (const std::string& path : linescan::usable_paths()) std::printf(" %s", path.c_str());
