@@ -35,7 +35,7 @@ class CountForm {
 
   static void add(const CountTask& task, Channels channels, uint8_t* scratch) {
     CountForm form(task, scratch);
-    form.clear();
+    form.prepare();
     for (int64_t channel = channels.first; channel < channels.last; ++channel) form.run(channel);
   }
 
@@ -48,12 +48,21 @@ class CountForm {
     map_ = pieces_.take<uint8_t>(task.rows() * lanes_);
     sums_ = pieces_.take<uint8_t>(lanes_);
     counts_ = pieces_.take<uint8_t>(task.window_rows * lanes_);
+    barred_ = pieces_.take<uint8_t>(task.window_rows * lanes_);
     tallies_ = pieces_.take<uint16_t>(kTallies * kPlaces);
   }
 
-  void clear() {
+  void prepare() {
     std::memset(map_, 0, static_cast<size_t>(task_.rows() * lanes_));
     std::memset(tallies_, 0, kTallies * kPlaces * sizeof(uint16_t));
+    std::memset(barred_, 0, static_cast<size_t>(task_.window_rows * lanes_));
+    for (int64_t row = 0; task_.barred != nullptr && row < task_.window_rows; ++row) {
+      const uint8_t* from = task_.barred + row * columns_;
+      uint8_t* to = barred_ + row * lanes_;
+      for (int64_t column = 0; column < columns_; ++column) {
+        to[column * task_.stride_columns] = from[column] != 0 ? kBarred : 0;
+      }
+    }
   }
 
   void run(int64_t channel) {
@@ -74,9 +83,7 @@ class CountForm {
   void count_windows(int level) {
     const Bytes limit = Simd::fill(static_cast<uint8_t>(level));
     for (int64_t row = 0; row < task_.window_rows; ++row) {
-      uint8_t* counts = counts_ + row * lanes_;
-      count_row(row, limit, counts);
-      if (task_.barred != nullptr) bar(task_.barred + row * columns_, counts);
+      count_row(row, limit, counts_ + row * lanes_);
     }
   }
 
@@ -88,7 +95,8 @@ class CountForm {
       const Bytes above = kept ? moved_sum(top + lane, Simd::load(sums_ + lane), limit)
                                : whole_sum(top + lane, limit);
       Simd::store(sums_ + lane, above);
-      Simd::store(counts + lane, span.push(above));
+      const Bytes barred = Simd::load(barred_ + row * lanes_ + lane);
+      Simd::store(counts + lane, span.push(above) | barred);
     }
   }
 
@@ -108,12 +116,6 @@ class CountForm {
       above = Simd::add_greater(above, Simd::load(first + (row + kSide) * lanes_), limit);
     }
     return above;
-  }
-
-  void bar(const uint8_t* __restrict barred, uint8_t* __restrict counts) const {
-    for (int64_t column = 0; column < columns_; ++column) {
-      counts[column * task_.stride_columns] |= barred[column] != 0 ? kBarred : 0;
-    }
   }
 
   void tally(int64_t band, int64_t place) {
@@ -165,6 +167,7 @@ class CountForm {
   uint8_t* map_;
   uint8_t* sums_;
   uint8_t* counts_;
+  uint8_t* barred_;
   uint16_t* tallies_;
 };
 
