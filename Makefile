@@ -54,6 +54,7 @@ sanitize: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/linescan bench --config config.yaml
 	$(BIN)/python tools/bench_kernels.py
+	$(BIN)/python tools/bench_streaming.py
 
 accuracy: $(STAMP)
 	$(BIN)/python tools/real_input.py --data "$${LINESCAN_DATA:-../shared/data}"

@@ -1,5 +1,6 @@
 """Numerics of the anomaly scores on torch tensors; knows nothing of streamer or files."""
 
+from kernels.memory import MedianMemory
 from kernels.native import LoadReport, load_native
 from kernels.ops import (
     backends,
@@ -9,9 +10,12 @@ from kernels.ops import (
     fca_score_fast,
     median_reference,
 )
+from kernels.streaming import MedianAccumulator
 
 __all__ = [
     "LoadReport",
+    "MedianAccumulator",
+    "MedianMemory",
     "backends",
     "channel_range",
     "fca_score",

@@ -39,3 +39,27 @@ def median_levels(
     path: str,
     threads: int,
 ) -> None: ...
+def count_windows(
+    levels: Tensor,
+    barred: Tensor | None,
+    ranges: Tensor,
+    histogram: Tensor,
+    first_row: int,
+    window_rows: int,
+    levels_count: int,
+    patch_size: int,
+    stride_rows: int,
+    stride_columns: int,
+    path: str,
+    threads: int,
+) -> None: ...
+def counted_medians(
+    closed: Tensor,
+    open: Tensor,
+    windows: Tensor,
+    reference: Tensor,
+    levels_count: int,
+    patch_size: int,
+    threads: int,
+) -> None: ...
+def replace_counts(totals: Tensor, entering: Tensor, leaving: Tensor) -> None: ...

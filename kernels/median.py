@@ -35,7 +35,7 @@ def median_windows(features: Tensor, windows: Windows) -> Tensor:
     reference = features.new_empty(len(columns), channels, windows.area)
     for first in range(0, channels, step):
         chunk = features[first : first + step]
-        held = _count_levels(chunk, levels, windows) if counted else _sort(chunk, windows)
+        held = count_levels(chunk, levels, windows) if counted else _sort(chunk, windows)
         median = _median_of_counts if counted else _median_of_sorted
         for band, chosen in enumerate(columns):
             some = held[:, :, chosen].flatten(1, 2)
@@ -72,7 +72,7 @@ def _median_of_sorted(ordered: Tensor, area: int) -> Tensor:
     return ordered.median(dim=1).values
 
 
-def _count_levels(chunk: Tensor, levels: int, windows: Windows) -> Tensor:
+def count_levels(chunk: Tensor, levels: int, windows: Windows) -> Tensor:
     """(c, H, W) -> (c, rows, columns, levels): values up to each level in each complete window."""
     channels, height, width = chunk.shape
     side = windows.patch_size

@@ -8,6 +8,7 @@
 #include "exact_score.h"
 #include "fast_score.h"
 #include "median_reference.h"
+#include "module_counts.h"
 #include "paths.h"
 
 namespace nb = nanobind;
@@ -183,4 +184,5 @@ NB_MODULE(_native, module) {
              nb::arg("reference"), nb::arg("levels_count"), nb::arg("patch_size"),
              nb::arg("stride_rows"), nb::arg("stride_columns"), nb::arg("path"), nb::arg("threads"),
              "Lower medians of the sorted windows into `reference`, per range of window columns.");
+  define_counts(module);
 }

@@ -56,4 +56,13 @@ MedianKernel median_kernel(const std::string& path, int side) {
   return median_kernel_portable(side);
 }
 
+CountKernel count_kernel(const std::string& path, int side) {
+  require_usable(path);
+#ifdef LINESCAN_X86
+  if (path == "avx512") return count_kernel_avx512(side);
+  if (path == "avx2") return count_kernel_avx2(side);
+#endif
+  return count_kernel_portable(side);
+}
+
 }  // namespace linescan

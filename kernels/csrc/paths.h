@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "count_task.h"
 #include "exact_task.h"
 #include "fast_task.h"
 #include "median_task.h"
@@ -17,5 +18,6 @@ std::vector<std::string> usable_paths();
 ExactKernel exact_kernel(const std::string& path, const ExactTask& task);
 FastKernel fast_kernel(const std::string& path, int side, int stride);
 MedianKernel median_kernel(const std::string& path, int side);
+CountKernel count_kernel(const std::string& path, int side);
 
 }  // namespace linescan

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from kernels import load_native
-from kernels.compiled import usable_paths
+from kernels.compiled import PATH_VARIABLE, REFERENCE, usable_paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,3 +108,13 @@ def make_reference() -> Callable[..., torch.Tensor]:
         return values.sort(dim=-1).values.to(torch.uint8)
 
     return make
+
+
+@pytest.fixture(scope="module", params=["avx512", "avx2", "portable", "reference"])
+def any_path(request: pytest.FixtureRequest, need_path) -> Iterator[str]:
+    """Every implementation in turn, torch among them."""
+    if request.param != REFERENCE:
+        need_path(request.param)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(PATH_VARIABLE, request.param)
+        yield request.param

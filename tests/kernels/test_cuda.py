@@ -50,3 +50,13 @@ def test_references_and_ranges_are_exact():
     for stride in (9, 3):
         expected = kernels.median_reference(on_cpu, 9, stride)
         assert torch.equal(kernels.median_reference(on_cpu.cuda(), 9, stride).cpu(), expected)
+
+
+def test_level_maps_of_a_device_are_streamed_as_those_of_the_cpu():
+    levels = (features() * 15 + 0.5).to(torch.uint8)
+    keep = features()[0] < 0.99
+    memory = kernels.MedianMemory(24, 56, 40, 20, band_width=8)
+    expected, found = kernels.MedianAccumulator(memory), kernels.MedianAccumulator(memory)
+    expected.push(levels, 0, keep)
+    found.push(levels.cuda(), 0, keep.cuda())
+    assert found.to_bytes() == expected.to_bytes()
