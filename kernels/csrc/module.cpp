@@ -58,7 +58,7 @@ void score_fast(const Array<const uint8_t, 3>& levels, const Array<const uint8_t
                 int64_t band_width, int64_t first_column, const std::string& path, int threads) {
   const linescan::FastTask task = task_of(
       levels, reference, {levels_count, patch_size, window_stride, band_width, first_column});
-  linescan::require(first_column >= 0, "first_column must be >= 0", first_column);
+  linescan::require_column(first_column);
   check_shapes(task, reference, scores);
   const nb::gil_scoped_release release;
   linescan::fast_score(task, path, threads, scores.data());
