@@ -1,5 +1,6 @@
 """Numerics of the anomaly scores on torch tensors; knows nothing of streamer or files."""
 
+from kernels.choice import Running, running
 from kernels.native import LoadReport, load_native
 from kernels.ops import (
     backends,
@@ -12,6 +13,7 @@ from kernels.ops import (
 
 __all__ = [
     "LoadReport",
+    "Running",
     "backends",
     "channel_range",
     "fca_score",
@@ -19,4 +21,5 @@ __all__ = [
     "fca_score_fast",
     "load_native",
     "median_reference",
+    "running",
 ]
