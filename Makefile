@@ -5,13 +5,15 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check lint types contracts sanitize bench accuracy clean
+.PHONY: help setup run test check lint types contracts sanitize fuzz packages bench accuracy clean
 
 help:
 	@echo "make run       inspect the simulated web of config.yaml (no camera, no GPU)"
 	@echo "make test      run the tests"
 	@echo "make check     lint, types, import contracts and tests: what CI runs"
 	@echo "make sanitize  check the compiled kernels under AddressSanitizer and UBSan"
+	@echo "make fuzz      the same on what libFuzzer makes up (needs clang)"
+	@echo "make packages  build sdist and wheel, install them with and without a compiler"
 	@echo "make bench     measure where the time goes on this machine"
 	@echo "make accuracy  measure on real images (LINESCAN_DATA names their folder)"
 
@@ -50,6 +52,23 @@ sanitize: $(STAMP)
 		-DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja)
 	$(BIN)/ninja -C build/sanitize
 	build/sanitize/check_kernels $(SANITIZE_SECONDS)
+
+# What libFuzzer makes up, on every path of this CPU; a failure names the file that repeats it.
+FUZZ_SECONDS ?= 60
+CLANGXX ?= clang++
+fuzz: $(STAMP)
+	$(BIN)/cmake -G Ninja -S . -B build/fuzz -DLINESCAN_FUZZ=ON -DCMAKE_BUILD_TYPE=None \
+		-DCMAKE_CXX_COMPILER=$(CLANGXX) -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja)
+	$(BIN)/ninja -C build/fuzz
+	mkdir -p build/fuzz/corpus build/fuzz/found
+	build/fuzz/fuzz_kernels -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 \
+		-max_len=2048 -len_control=10 -verbosity=0 -print_final_stats=1 \
+		-artifact_prefix=build/fuzz/found/ build/fuzz/corpus \
+		|| { echo "fails again with: build/fuzz/fuzz_kernels" build/fuzz/found/*; exit 1; }
+
+# Wheel and sdist as a stranger installs them, outside the checkout.
+packages: $(STAMP)
+	tools/check_packages.sh $(abspath $(BIN)/python)
 
 bench: $(STAMP)
 	$(BIN)/linescan bench --config config.yaml

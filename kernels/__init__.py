@@ -1,5 +1,6 @@
 """Numerics of the anomaly scores on torch tensors; knows nothing of streamer or files."""
 
+from kernels.choice import Running, running
 from kernels.memory import MedianMemory
 from kernels.native import LoadReport, load_native
 from kernels.ops import (
@@ -16,6 +17,7 @@ __all__ = [
     "LoadReport",
     "MedianAccumulator",
     "MedianMemory",
+    "Running",
     "backends",
     "channel_range",
     "fca_score",
@@ -23,4 +25,5 @@ __all__ = [
     "fca_score_fast",
     "load_native",
     "median_reference",
+    "running",
 ]

@@ -18,6 +18,7 @@ STRIDES = range(1, 5)
 LEVEL_COUNTS = range(4, 33)
 HALVES = (torch.float16, torch.bfloat16)
 FLOATS = (torch.float32, *HALVES)
+LARGEST_COLUMN = 1 << 53  # So that no sum of two columns wraps in 64 bits.
 
 
 def require(holds: bool, rule: str, value: object) -> None:
@@ -42,10 +43,12 @@ def check_patch(side: int) -> None:
 
 
 def check_bands(windows: Windows) -> None:
-    """Band width positive or None, first column not negative."""
+    """Band width positive or None, first column not negative and no more than 2 ** 53."""
     width = windows.band_width
     require(width is None or width >= 1, "band_width must be >= 1 or None", width)
-    require(windows.first_column >= 0, "first_column must be >= 0", windows.first_column)
+    first = windows.first_column
+    require(first >= 0, "first_column must be >= 0", first)
+    require(first <= LARGEST_COLUMN, "first_column must be <= 2 ** 53", first)
 
 
 def check_choice(name: str, value: str, choices: Sequence[str]) -> None:

@@ -182,6 +182,12 @@ class Decision(Section):
     max_open_regions: int = Field(default=10000, ge=1)
 
 
+class Kernels(Section):
+    """Which implementation of the scoring may run."""
+
+    require: Literal["any", "native"] = "any"
+
+
 class Score(Section):
     """The score stage."""
 
@@ -234,6 +240,7 @@ class Config(Section):
     profile: Profile = Profile()
     calibration: Calibration = Calibration()
     decision: Decision = Decision()
+    kernels: Kernels = Kernels()
     score: Score = Score()
     supervisor: Supervisor = Supervisor()
     transport: Transport = Transport()

@@ -27,7 +27,7 @@ void check(const ExactTask& task, int threads) {
   require(task.stride >= 1 && task.stride <= std::min(kLargestStride, task.side),
           "window_stride must be 1..4 and not above patch_size", task.stride);
   require(task.band_width >= 0, "band_width must be >= 0", task.band_width);
-  require(task.first_column >= 0, "first_column must be >= 0", task.first_column);
+  require_column(task.first_column);
   require(threads >= 1, "threads must be >= 1", threads);
 }
 

@@ -22,7 +22,7 @@ void check(const FastTask& task, int threads) {
   require(task.levels_count >= 4 && task.levels_count <= 32, "levels_count must be 4..32",
           task.levels_count);
   require(task.band_width >= 0, "band_width must be >= 0", task.band_width);
-  require(task.first_column >= 0, "first_column must be >= 0", task.first_column);
+  require_column(task.first_column);
   require(threads >= 1, "threads must be >= 1", threads);
 }
 

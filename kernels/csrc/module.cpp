@@ -60,7 +60,7 @@ void score_fast(const Array<const uint8_t, 3>& levels, const Array<const uint8_t
                 int64_t band_width, int64_t first_column, const std::string& path, int threads) {
   const linescan::FastTask task = task_of(
       levels, reference, {levels_count, patch_size, window_stride, band_width, first_column});
-  linescan::require(first_column >= 0, "first_column must be >= 0", first_column);
+  linescan::require_column(first_column);
   check_shapes(task, reference, scores);
   const nb::gil_scoped_release release;
   linescan::fast_score(task, path, threads, scores.data());
@@ -109,7 +109,7 @@ void check_shapes(const linescan::ExactTask& task, const Array<const float, 4>& 
                   const Array<float, 2>& scores) {
   const auto size = [](size_t length) { return static_cast<int64_t>(length); };
   linescan::require(task.band_width >= 0, "band_width must be >= 0", task.band_width);
-  linescan::require(task.first_column >= 0, "first_column must be >= 0", task.first_column);
+  linescan::require_column(task.first_column);
   linescan::require(size(reference.shape(0)) > task.band(task.width - 1),
                     "reference must hold every band of the map", size(reference.shape(0)));
   linescan::require(size(reference.shape(2)) == task.channels,

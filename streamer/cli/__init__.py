@@ -24,6 +24,7 @@ from streamer.cli.interrupts import interrupts_held
 from streamer.cli.options import EnvironmentFault, UsageFault
 from streamer.cli.scratch import scratch_folder
 from streamer.config import ConfigError
+from streamer.scoring.faults import KernelError
 
 # Typer brings click under its own name or not, depending on its version: take the base from it.
 _COMMAND_LINE_FAULT: type[Any] = typer.BadParameter.__mro__[2]
@@ -65,7 +66,7 @@ def run_command(arguments: list[str]) -> int:
     except BrokenPipeError:
         _drop_output()
         return _say("stdout must be read to its end, got a reader that left", ENVIRONMENT)
-    except (EnvironmentFault, ProviderError, OSError, ModuleNotFoundError) as error:
+    except (EnvironmentFault, ProviderError, KernelError, OSError, ModuleNotFoundError) as error:
         return _say(str(error), ENVIRONMENT)
     except Exception as error:  # noqa: BLE001 - the process entry: anything else is our defect
         with suppress(OSError):

@@ -62,6 +62,7 @@ class BenchFigures:
     """Everything `linescan bench` reports; Mpix/s count the web, halo not included."""
 
     engine: str
+    kernel: str
     columns: int
     tile_lines: int
     lanes: int
@@ -82,7 +83,10 @@ def bench(
     as_json: JsonOption = False,
 ) -> None:
     """Measure every step of the line in one process: ms, Mpix/s, and the web speed they allow."""
+    from streamer.scoring.kernel_gate import require_kernels
+
     effective = read_config(config, settings)
+    require_kernels(effective)
     figures = measure(effective, rows)
     if as_json:
         print(json.dumps(asdict(figures)))
@@ -262,6 +266,14 @@ def _stitch(grid: TileGrid, config: Config, maps: list[list[ScoreMap]], watch: S
         watch.note("sink", time.perf_counter() - started)
 
 
+def describe_kernel(config: Config) -> str:
+    """Which implementation scores here, and why."""
+    from streamer.scoring.kernel_gate import scoring_kernel
+
+    found = scoring_kernel(config)
+    return f"{found.operator} runs on {found.path}: {found.reason}"
+
+
 def _figures(config: Config, grid: TileGrid, watch: Stopwatch, engine: str) -> BenchFigures:
     medians = {step: statistics.median(watch.seconds[step]) for step in STAGE_OF}
     pixels = grid.tile_lines * grid.columns
@@ -278,6 +290,7 @@ def _figures(config: Config, grid: TileGrid, watch: Stopwatch, engine: str) -> B
     line_rate = grid.tile_lines / max(stages.values())
     return BenchFigures(
         engine=engine,
+        kernel=describe_kernel(config),
         columns=grid.columns,
         tile_lines=grid.tile_lines,
         lanes=len(grid.lanes),
@@ -306,6 +319,7 @@ def _print(figures: BenchFigures, config: Config) -> None:
     console.print(table)
     console.print(
         f"{figures.engine}\n"
+        f"{figures.kernel}\n"
         f"{figures.rows} rows of {figures.tile_lines} lines x {figures.columns} columns in "
         f"{figures.lanes} lanes; halo {figures.halo_px} px, {figures.halo_share_percent:.0f} % of "
         f"the pixels of an inner tile\n"

@@ -21,6 +21,7 @@ from streamer.cli.options import (
 )
 from streamer.compose.geometry import tile_grid, web_geometry
 from streamer.scoring.fca import use_threads
+from streamer.scoring.kernel_gate import require_kernels
 from streamer.scoring.lesson import Lesson
 from streamer.scoring.web_profile import learn_web_profile
 from streamer.sources import open_source
@@ -72,6 +73,7 @@ def calibrate(
     Use the file with `profile.file`, or `linescan inspect --profile`.
     """
     chosen = read_config(config, settings)
+    require_kernels(chosen)
     use_threads(chosen.scoring.threads)
     learnt = learn_from_source(chosen, metres or chosen.profile.bootstrap_m, out)
     typer.echo(json.dumps(asdict(learnt)) if as_json else _summary(learnt))

@@ -27,6 +27,7 @@ from streamer.outputs.storage import StorageError
 from streamer.scoring import open_scorer
 from streamer.scoring.fca import use_threads
 from streamer.scoring.image_scorer import fitting_patch_size, score_image
+from streamer.scoring.kernel_gate import require_kernels
 from streamer.scoring.lesson import Lesson
 from streamer.scoring.profile import TextureProfile, require_fit
 from streamer.sources.decode import decode, read_header
@@ -86,6 +87,7 @@ def inspect(
     chosen = read_config(config, settings)
     _refuse_same_stems(images)
     saved = load_profile(profile or chosen.profile.file)
+    require_kernels(chosen)
     make_folder(out)
     use_threads(chosen.scoring.threads)
     with closing(open_configured_backbone(chosen)) as backbone:

@@ -20,6 +20,8 @@ from streamer.backbones import open_backbone
 from streamer.backbones.faults import ParityError, ProviderError
 from streamer.backbones.installed import has_onnxruntime
 from streamer.compose.geometry import tile_grid
+from streamer.scoring.faults import KernelError
+from streamer.scoring.kernel_gate import require_kernels, scoring_kernel
 from streamer.scoring.profile import TextureProfile
 from streamer.sources import open_source
 
@@ -58,6 +60,7 @@ def inspect_readiness(settings: config.Config) -> list[Finding]:
         *list_providers(),
         *list_catalogue(),
         *list_kernels(),
+        probe_kernel(settings),
         probe_source(settings),
         *probe_profile(settings.profile),
         probe_local_sockets(Path(tempfile.gettempdir())),
@@ -109,15 +112,32 @@ def list_catalogue() -> Iterator[Finding]:
 
 
 def list_kernels() -> Iterator[Finding]:
-    """Which implementation each operation has here."""
+    """Which implementation each operation has here, and why."""
     import kernels
 
-    for name, devices in kernels.backends().items():
-        found = ", ".join(f"{device}: {what}" for device, what in devices.items())
-        yield Finding("kernels", name, State.OK, found)
+    try:
+        for name, devices in kernels.backends().items():
+            each = (kernels.running(name, device=device) for device in devices)
+            found = "; ".join(f"{one.device}: {one.path} ({one.reason})" for one in each)
+            yield Finding("kernels", name, State.OK, found)
+    except ValueError as error:
+        yield Finding("kernels", "LINESCAN_KERNEL", State.FAIL, "is not there", str(error))
     report = kernels.load_native()
     state = State.OK if report.loaded else State.NOTE
     yield Finding("kernels", "native library", state, report.path or "not built", report.reason)
+
+
+def probe_kernel(settings: config.Config) -> Finding:
+    """What would score as configured, and whether `kernels.require` allows it."""
+    subject = f"scoring.method {settings.scoring.method}"
+    try:
+        require_kernels(settings)
+        found = scoring_kernel(settings)
+    except KernelError as error:
+        return Finding("kernels", subject, State.FAIL, "must not run", str(error))
+    state = State.OK if found.is_compiled else State.NOTE
+    text = f"{found.path} on {found.device}"
+    return Finding("kernels", subject, state, text, "" if found.is_compiled else found.reason)
 
 
 def probe_source(settings: config.Config) -> Finding:

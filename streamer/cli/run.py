@@ -36,11 +36,13 @@ def run_configured(config: Config, *, as_json: bool) -> int:
 
     Raises:
         UsageFault: the source cannot be read or does not fit the tiles.
+        KernelError: the workers would score on what `kernels.require` rules out.
     """
     from streamer.cli.display import open_display
     from streamer.cli.summary import print_summary
     from streamer.compose.line import LineRun, prepare_roll
     from streamer.compose.signals import StopRequest
+    from streamer.scoring.kernel_gate import require_kernels
 
     try:
         effective = prepare_roll(config)
@@ -48,6 +50,7 @@ def run_configured(config: Config, *, as_json: bool) -> int:
         raise
     except (ValueError, OSError) as error:
         raise UsageFault(str(error)) from None
+    require_kernels(effective)
     stop = StopRequest().install()
     with open_display(effective, quiet=as_json) as display:
         logging.basicConfig(

@@ -112,12 +112,19 @@ def profile_tiles(config: Config) -> int:
 
 
 def run_score(setting: Setting) -> None:
-    """Run one score worker until it is stopped."""
+    """Run one score worker until it is stopped.
+
+    Raises:
+        KernelError: it would score on what `kernels.require` rules out.
+    """
     from streamer.backbones import open_backbone
     from streamer.scoring.fca import use_threads
+    from streamer.scoring.kernel_gate import require_kernels
     from streamer.scoring.tile_scorer import open_tile_scorer
 
-    config, hub = setting.config, ZmqHub()
+    config = setting.config
+    require_kernels(config)
+    hub = ZmqHub()
     try:
         results = hub.connect_outlet(config.transport.results)
         pulse = _pulse(setting, hub, "score", results)

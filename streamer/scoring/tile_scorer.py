@@ -86,13 +86,14 @@ class TileScorer:
         self._stride = backbone.spec.stride
         self._scale = fixed_scale(backbone.spec)
         self._lanes: dict[LaneKey, LaneLearner] = {}
+        self._device = "cpu"
 
     @property
     def description(self) -> str:
-        """What runs where, for heartbeat and manifest."""
-        spec = self._backbone.spec
-        kernel = kernels.backends()[self._method.kernel]["cpu"]
-        return f"{spec.name} on {spec.engine}, {self._method.name} on {kernel}"
+        """What runs where, for heartbeat and manifest; the device is that of the last features."""
+        spec, method = self._backbone.spec, self._method
+        kernel = kernels.running(method.kernel, method.patch_size, self._device).path
+        return f"{spec.name} on {spec.engine}, {method.name} on {kernel}"
 
     def warm_up(self, shape: tuple[int, ...], bits: int) -> None:
         """Pay for everything that is slow the first time, with a tile of this shape and depth."""
@@ -137,6 +138,7 @@ class TileScorer:
         features = embed_web(self._backbone, pixels, edges)
         size, least = tuple(features.shape[1:]), self._method.patch_size
         require(min(size) >= least, f"tile must hold {least} x {least} features", size)
+        self._device = features.device.type
         return features
 
     def _learner(self, key: LaneKey) -> LaneLearner:

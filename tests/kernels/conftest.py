@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
 
+    from _pytest.terminal import TerminalReporter
+
+PATHS = ("avx512", "avx2", "portable")
+ASKED_PATHS = pytest.StashKey[set[str]]()
 GOLDEN = Path(__file__).parents[1] / "golden"
 
 
@@ -31,19 +35,56 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+def required_paths() -> list[str]:
+    """Kernel paths that must have been tested, as REQUIRE_KERNEL_PATHS names them."""
+    return os.environ.get("REQUIRE_KERNEL_PATHS", "").split()
+
+
 @pytest.fixture(scope="session")
-def need_path() -> Callable[[str], None]:
-    """Skips what the compiled kernels cannot do here; fails if REQUIRE_KERNEL_PATHS names it."""
+def need_path(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Skips what the compiled kernels cannot do here; fails if REQUIRE_KERNEL_PATHS names it.
+
+    Notes which paths were asked for, for the line at the end of the run.
+    """
+    asked = pytestconfig.stash.setdefault(ASKED_PATHS, set())
 
     def need(path: str) -> None:
+        asked.add(path)
         if path in usable_paths():
             return
         reason = f"the {path} kernel does not run here: {load_native().reason}"
-        if path in os.environ.get("REQUIRE_KERNEL_PATHS", "").split():
+        if path in required_paths():
             pytest.fail(reason)
         pytest.skip(reason)
 
     return need
+
+
+def _not_run(config: pytest.Config) -> list[str]:
+    return [path for path in PATHS if path not in _run(config)]
+
+
+def _run(config: pytest.Config) -> list[str]:
+    asked = config.stash.get(ASKED_PATHS, set())
+    return [path for path in PATHS if path in asked and path in usable_paths()]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A required path without a test that ran fails the run, however the tests were chosen."""
+    if session.config.option.collectonly or session.exitstatus != pytest.ExitCode.OK:
+        return
+    if set(required_paths()) - set(_run(session.config)):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:
+    """One line: which paths of the compiled kernels were tested here, and which were not."""
+    run, not_run = " ".join(_run(config)) or "none", " ".join(_not_run(config)) or "none"
+    terminalreporter.write_line(f"compiled kernel paths: {run} run; {not_run} not run")
+    if missing := [path for path in required_paths() if path not in _run(config)]:
+        terminalreporter.write_line(
+            f"REQUIRE_KERNEL_PATHS must all have been run, got no test of {' '.join(missing)}"
+        )
 
 
 @pytest.fixture(scope="session")

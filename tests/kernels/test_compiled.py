@@ -208,6 +208,10 @@ def test_large_patches_go_to_torch_with_one_warning(path: str, make_levels, make
         ({"levels_count": 33}, "levels_count must be 4..32, got 33"),
         ({"band_width": -1}, "band_width must be >= 0, got -1"),
         ({"first_column": -1}, "first_column must be >= 0, got -1"),
+        (
+            {"first_column": 2**63 - 1, "band_width": 2**63 - 1},
+            r"first_column must be <= 2 \*\* 53, got 9223372036854775807",
+        ),
         ({"band_width": 4}, "reference must hold every band of the map, got 1"),
         ({"scores": torch.empty(9, 9)}, "scores must have the size of the map, got 9"),
     ],

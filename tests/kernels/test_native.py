@@ -24,11 +24,9 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_a_module_that_is_not_built_is_reported() -> None:
     report = load_native("kernels._no_such_extension")
-    assert report == LoadReport(
-        False,
-        None,
-        "kernels._no_such_extension is not built: the torch reference runs instead",
-    )
+    remedy = "install a C++20 compiler (Debian: g++) and install linescan anew"
+    reason = "kernels._no_such_extension is not built: the torch reference runs instead"
+    assert report == LoadReport(False, None, f"{reason}; to build it, {remedy}", remedy)
 
 
 def test_a_module_that_loads_is_reported_with_its_file(tmp_path: Path, module: str) -> None:
@@ -45,6 +43,7 @@ def test_a_module_that_cannot_be_loaded_says_why(tmp_path: Path, module: str, fa
     assert not report.loaded
     assert report.path == str(tmp_path / f"{module}.py")
     assert fault.split("'")[1] in report.reason
+    assert report.reason.endswith(f"to build it for this Python, {report.remedy}")
 
 
 def test_a_broken_extension_file_is_no_exception(tmp_path: Path, module: str) -> None:

@@ -38,6 +38,7 @@ def spoiled(value: float) -> torch.Tensor:
         ({"window_stride": 4}, r"window_stride must be <= patch_size 3 .*, got 4"),
         ({"band_width": 0}, "band_width must be >= 1 or None, got 0"),
         ({"first_column": -2}, "first_column must be >= 0, got -2"),
+        ({"first_column": 2**53 + 1}, r"first_column must be <= 2 \*\* 53, got 9007199254740993"),
         ({"features": FEATURES[0]}, r"features must be \(C, H, W\), got shape \(9, 8\)"),
         (
             {"features": FEATURES.double()},

@@ -236,6 +236,7 @@ def test_the_digest_follows_what_decides_verdicts(setting):
         "alarms.publish=tcp://127.0.0.1:1",
         "supervisor.restarts=1",
         "score.workers=3",
+        "kernels.require=native",
         "limits.not_inspected_percent=1",
     ],
 )

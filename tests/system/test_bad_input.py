@@ -192,6 +192,26 @@ def test_a_wrong_argument_is_named(refused, arguments, text):
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", *SMALL],
+        ["replay", "web.npy"],
+        ["inspect", "web.png", "--out", "found"],
+        ["calibrate", "--out", "profile", *SMALL],
+        ["bench", *SMALL, "--rows", "2"],
+    ],
+)
+def test_a_kernel_that_must_not_score_is_refused(refused, place, monkeypatch, arguments):
+    (place / "web.npy").write_bytes(array(GOOD))
+    (place / "web.png").write_bytes(encoded(GOOD))
+    monkeypatch.setenv("LINESCAN_KERNEL", "reference")
+    line = refused(*arguments, "--set", "kernels.require=native", code=3)
+    assert_says(line, "must run in a compiled kernel as kernels.require: native says, got ref")
+    monkeypatch.setenv("LINESCAN_KERNEL", "sse9")
+    assert_says(refused(*arguments, code=3), "LINESCAN_KERNEL must be one of")
+
+
+@pytest.mark.parametrize(
     ("content", "text"),
     [
         (b"\x89PNG\r\n\x1a\n", "run.yaml: config file must be YAML in UTF-8"),

@@ -47,6 +47,17 @@ def test_table_names_engine_halo_and_web_speed(capsys):
     assert "m/min" in out.out
 
 
+def test_the_kernel_that_scored_is_named_with_the_reason(capsys, monkeypatch):
+    monkeypatch.setenv("LINESCAN_KERNEL", "reference")
+    code, out = run(capsys, "--rows", "2", "--json")
+    assert code == 0, out.err
+    found = json.loads(out.out)
+    assert found["engine"].endswith("fca_fast on reference")
+    assert found["kernel"] == "fca_score_fast runs on reference: LINESCAN_KERNEL asks for it"
+    code, out = run(capsys, "--rows", "2")
+    assert found["kernel"] in out.out
+
+
 def test_a_source_that_is_too_short_is_a_usage_fault(capsys):
     code, out = run(capsys, "--rows", "1000")
     assert code == 2

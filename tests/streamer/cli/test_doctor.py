@@ -46,6 +46,16 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return call
 
 
+def test_torch_is_refused_where_a_compiled_kernel_must_score(run: Run, monkeypatch) -> None:
+    monkeypatch.setenv("LINESCAN_KERNEL", "reference")
+    result = run("--json", "--set", "kernels.require=native")
+    assert isinstance(result.exception, EnvironmentFault)
+    answer = json.loads(result.stdout)
+    (fault,) = (finding for finding in answer["findings"] if finding["state"] == "fail")
+    assert (answer["ready"], fault["subject"]) == (False, "scoring.method fca_fast")
+    assert "unset LINESCAN_KERNEL, or set kernels.require: any" in fault["advice"]
+
+
 def test_machines_read_json(run: Run) -> None:
     result = run("--json")
     assert result.exit_code == 0

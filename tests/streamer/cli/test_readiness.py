@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import kernels
+from kernels.compiled import usable_paths
 from streamer import config
 from streamer.backbones import installed
 from streamer.backbones.catalogue import entries
@@ -23,6 +24,7 @@ from streamer.cli.readiness import (
     list_providers,
     probe_backbone,
     probe_disk,
+    probe_kernel,
     probe_local_sockets,
     probe_ports,
     probe_profile,
@@ -84,20 +86,48 @@ def test_catalogue_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(("loaded", "state"), [(True, State.OK), (False, State.NOTE)])
-def test_kernels_are_listed_by_device(
+def test_kernels_are_listed_by_device_with_the_reason(
     monkeypatch: pytest.MonkeyPatch, loaded: bool, state: State
 ) -> None:
-    monkeypatch.setattr(kernels, "backends", lambda: {"fca_score": {"cpu": "avx512", "cuda": "x"}})
+    table = {"fca_score": {"cpu": "reference", "cuda": "x"}}
+    monkeypatch.setattr(kernels, "backends", lambda: table)
+    monkeypatch.setattr("kernels.choice.backends", lambda: table)
+    monkeypatch.setattr("kernels.choice.COMPILED", ())
     report = kernels.LoadReport(loaded, "/lib/native.so" if loaded else None, "because")
     monkeypatch.setattr(kernels, "load_native", lambda: report)
     score, native = list_kernels()
-    assert (score.subject, score.found) == ("fca_score", "cpu: avx512, cuda: x")
+    why = "fca_score has no compiled kernel for cpu"
+    assert score.found == f"cpu: reference ({why}); cuda: x (compiled for cuda)"
     assert native.state is state
     assert native.found == ("/lib/native.so" if loaded else "not built")
 
 
 def test_every_public_kernel_is_listed() -> None:
     assert {finding.subject for finding in list_kernels()} > set(kernels.backends())
+
+
+def test_a_kernel_that_is_not_there_is_a_finding_and_no_crash(monkeypatch) -> None:
+    monkeypatch.setenv("LINESCAN_KERNEL", "sse9")
+    forced, native = list_kernels()
+    assert (forced.subject, forced.state) == ("LINESCAN_KERNEL", State.FAIL)
+    assert "LINESCAN_KERNEL must be one of" in forced.advice
+    assert native.subject == "native library"
+    assert probe_kernel(config.Config()).state is State.FAIL
+
+
+@pytest.mark.parametrize(("require", "state"), [("any", State.NOTE), ("native", State.FAIL)])
+def test_torch_is_a_note_unless_it_must_not_score(monkeypatch, require, state) -> None:
+    monkeypatch.setenv("LINESCAN_KERNEL", "reference")
+    found = probe_kernel(config.Config(kernels=config.Kernels(require=require)))
+    assert (found.subject, found.state) == ("scoring.method fca_fast", state)
+    assert "LINESCAN_KERNEL asks for it" in found.advice
+
+
+@pytest.mark.skipif(not usable_paths(), reason="no compiled kernel is built")
+def test_the_kernel_that_scores_is_named(monkeypatch) -> None:
+    monkeypatch.delenv("LINESCAN_KERNEL", raising=False)
+    found = probe_kernel(config.Config(kernels=config.Kernels(require="native")))
+    assert (found.state, found.found) == (State.OK, f"{usable_paths()[0]} on cpu")
 
 
 def _source(**sections: dict[str, object]) -> readiness.Finding:

@@ -3,8 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from kernels.compiled import usable_paths
 from streamer.config import Config
 from streamer.message import Halo, Interval
+from streamer.scoring.fca import FcaFast
 from streamer.scoring.profile import TextureProfile
 from streamer.scoring.tile_scorer import ScoringPolicy, TileScorer, open_tile_scorer
 from streamer.scoring.web_profile import learn_web_profile
@@ -283,3 +285,12 @@ def test_warm_up_runs_the_engine_and_leaves_no_trace(scorer, backbone) -> None:
 
 def test_description_names_backbone_engine_method_and_kernel(scorer) -> None:
     assert scorer.description.startswith("blocks on torch:cpu, fca_fast on ")
+
+
+def test_description_names_the_kernel_that_runs_for_these_windows(scorer, monkeypatch) -> None:
+    for path in (*usable_paths(), "reference"):
+        monkeypatch.setenv("LINESCAN_KERNEL", path)
+        assert scorer.description.endswith(f"fca_fast on {path}")
+    monkeypatch.delenv("LINESCAN_KERNEL")
+    scorer._method = FcaFast(13, 16, 2, 1.0)
+    assert scorer.description.endswith("fca_fast on reference")
