@@ -48,8 +48,8 @@ def median_reference(
     type, ascending, T = `patch_size`. Windows lie complete inside the map, `stride` apart (None: T,
     as published, Ardelean & Weyrich, WACV 2024). With `band_width` (bands, C, T*T), band 0 at web
     column 0: the windows of a band have their centre column, counted from the web's edge
-    (`first_column` is that of column 0), in it; `stride` is then down-web and cross-web they lie 1 apart. A band without
-    a complete window has the reference of the nearest band that has one.
+    (`first_column` is that of column 0), in it; `stride` is then down-web and cross-web they lie
+    1 apart. A band without a complete window has the reference of the nearest band that has one.
 
     Raises:
         ValueError: features that are not finite or smaller than a window, an even patch size.

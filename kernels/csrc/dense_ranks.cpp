@@ -14,6 +14,10 @@ constexpr uint32_t kBins = 1u << kDigitBits;
 constexpr uint32_t kDigitMask = kBins - 1;
 constexpr int kOrderBits = 16;
 constexpr int64_t kMostMovesPerValue = 8;
+// Floats do where nothing can overflow; a little less than the scale keeps rounding inside.
+constexpr double kLeastFloatScale = 1e-30;
+constexpr double kMostFloatScale = 1e30;
+constexpr double kBelowOne = 1 - 1e-6;
 
 struct Memory {
   uint32_t* places;
@@ -30,12 +34,37 @@ Memory carve(uint8_t* scratch, int64_t count) {
           bins + kBins};
 }
 
-void find_places(const float* values, int64_t count, double smallest, double scale,
-                 uint32_t* places) {
+// Monotone in any precision: rounding keeps the order.
+template <class Real>
+void find_places(const float* values, int64_t count, Real smallest, Real scale, uint32_t* places) {
   for (int64_t at = 0; at < count; ++at) {
-    places[at] = static_cast<uint32_t>(
-        static_cast<int32_t>((static_cast<double>(values[at]) - smallest) * scale));
+    const auto place = static_cast<int32_t>((static_cast<Real>(values[at]) - smallest) * scale);
+    places[at] = static_cast<uint32_t>(place);
   }
+}
+
+struct Extremes {
+  float smallest;
+  float largest;
+};
+
+// In lanes of its own: the compiler may not reorder what it does not know to be free of NaN.
+Extremes find_extremes(const float* values, int64_t count) {
+  constexpr int kLanes = 16;
+  float low[kLanes];
+  float high[kLanes];
+  std::fill_n(low, kLanes, values[0]);
+  std::fill_n(high, kLanes, values[0]);
+  for (int64_t start = 0; start < count; start += kLanes) {
+    const int64_t first = std::min(start, std::max<int64_t>(0, count - kLanes));
+    const int64_t lanes = std::min<int64_t>(kLanes, count);
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      const float value = values[first + lane];
+      low[lane] = value < low[lane] ? value : low[lane];
+      high[lane] = value > high[lane] ? value : high[lane];
+    }
+  }
+  return {*std::min_element(low, low + kLanes), *std::max_element(high, high + kLanes)};
 }
 
 void start_bins(uint32_t* bins) {
@@ -87,17 +116,18 @@ size_t dense_ranks_bytes(int64_t count) {
 }
 
 void dense_ranks(const float* values, int64_t count, uint8_t* scratch, uint16_t* ranks) {
-  float smallest = values[0];
-  float largest = values[0];
-  for (int64_t at = 1; at < count; ++at) {
-    smallest = values[at] < smallest ? values[at] : smallest;
-    largest = values[at] > largest ? values[at] : largest;
-  }
+  const auto [smallest, largest] = find_extremes(values, count);
   std::memset(ranks, 0, static_cast<size_t>(count) * sizeof(uint16_t));
   if (smallest == largest) return;
   Memory memory = carve(scratch, count);
   const double range = static_cast<double>(largest) - static_cast<double>(smallest);
-  find_places(values, count, smallest, (kBins * kBins - 1) / range, memory.places);
+  const double scale = (kBins * kBins - 1) / range;
+  if (scale > kLeastFloatScale && scale < kMostFloatScale) {
+    const auto narrow = static_cast<float>(scale * kBelowOne);
+    find_places(values, count, smallest, narrow, memory.places);
+  } else {
+    find_places(values, count, static_cast<double>(smallest), scale, memory.places);
+  }
   sort_places(memory, count);
   put_right(values, count, memory.order);
   uint16_t rank = 0;

@@ -81,7 +81,7 @@ struct ByteErrors {
 
   static constexpr int kLanes = sizeof(Bytes);
   static constexpr int kPlanes = 1;
-  static constexpr int kMostChannels = 257;  // 257 * 255 is the largest 16-bit number.
+  static constexpr int kMostChannels = 256;  // 257 * 255 is the largest 16-bit number.
 
   static void make_table(const float* reference, uint8_t* table) {
     std::memset(table, 0, kTableSize);

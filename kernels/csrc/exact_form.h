@@ -59,7 +59,8 @@ class ExactForm {
     most_bands_ = task_.band(field_.first_row + (field_.window_rows - 1) * field_.stride) -
                   task_.band(field_.first_row) + 1;
     const int64_t table_bytes = most_bands_ * task_.references * kTableBytes;
-    group_ = most(1, least(64, least(task_.channels, kMostTableBytes / table_bytes)));
+    group_ =
+        most(1, least(Errors::kMostChannels, least(task_.channels, kMostTableBytes / table_bytes)));
     totals_ = pieces_.take<float>(part_vectors(task_) * task_.references * kArea * kLanes);
     sums_ = pieces_.take<Sum>(task_.references * kArea * kLanes);
     ranks_ = pieces_.take<uint8_t>(kArea * kLanes);
@@ -370,16 +371,16 @@ class ExactForm {
                           : (kReach - row) * kSide + kReach - column;
   }
 
-  void write(const float* totals) const {
+  void write(float* totals) const {
     const int64_t count = least(kLanes, field_.plane() - start_);
     const auto channels = static_cast<float>(task_.channels);
+    for (int64_t at = 0; at < task_.references * kArea * kLanes; ++at) totals[at] /= channels;
     for (int64_t reference = 0; reference < task_.references; ++reference) {
       for (int32_t at = 0; at < row_ends_[kSide - 1]; ++at) {
         const int64_t place = reference * kArea + places_[at];
         float* errors = strip_.errors + place * field_.positions() + offset_ + start_;
         for (int64_t lane = 0; lane < count; ++lane) {
-          const int slot = Errors::slot(static_cast<int>(lane));
-          errors[lane] = totals[place * kLanes + slot] / channels;
+          errors[lane] = totals[place * kLanes + Errors::slot(static_cast<int>(lane))];
         }
       }
     }
