@@ -1,0 +1,147 @@
+"""The forms of FCA that are compared, each from features to a map; knows no image and no label."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from principal_axes import leading_components, without_leading
+from quantized_fca import Quantisation, quantized_fca, round_to_levels
+
+import kernels
+from streamer.scoring.features import learn_scale
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from streamer.scoring.features import ChannelScale
+
+BASE = "exact_first"
+SIDE = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Components:
+    """The step before the scaling: keep the leading components, or remove them."""
+
+    keep: bool
+    count: int
+
+    def apply(self, features: Tensor) -> Tensor:
+        """(C, H, W) to (count, H, W) or (C, H, W)."""
+        step = leading_components if self.keep else without_leading
+        return step(features, self.count)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form of FCA; windows of 9 x 9 features.
+
+    Attributes:
+        name: as in the tables.
+        kind: how windows are compared and weighted; "exact" and "u8" as published (sigma_p 3,
+            sigma_s 1), "fast" as `kernels.fca_score_fast`, "quantized" as quantized_fca.py.
+        ties: of "exact" and "u8".
+        levels: of "fast" and "quantized".
+        stride: windows on every n-th row and column, of "fast".
+        components: a step before the scaling, which then is per image and component.
+    """
+
+    name: str
+    kind: Literal["exact", "u8", "fast", "quantized"]
+    ties: Literal["first", "mid", "mean"] = "first"
+    levels: int = 16
+    stride: int = 1
+    components: Components | None = None
+
+    def score(self, scaled: Tensor) -> Tensor:
+        """(C, H, W) float32 in 0..1 to (H, W) float32, judged against its own median windows."""
+        match self.kind:
+            case "quantized":
+                return quantized_fca(scaled, Quantisation(self.levels, SIDE))
+            case "fast":
+                levels = round_to_levels(scaled, self.levels)
+                reference = kernels.median_reference(levels, SIDE)
+                return kernels.fca_score_fast(levels, reference, self.levels, SIDE, self.stride)
+        reference = kernels.median_reference(scaled, SIDE)
+        return kernels.fca_score(
+            scaled, reference, SIDE, ties=self.ties,
+            precision="exact" if self.kind == "exact" else "u8",
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """A map (rows, columns) on the grid of the features, and the CPU seconds that it took."""
+
+    scores: NDArray[np.float32]
+    seconds: float
+
+
+def score_form(form: Form, features: Tensor, scale: ChannelScale | None) -> Scored:
+    """Features (C, H, W) to a map; `scale` None: from the 0.1 and 99.9 % quantiles of the image.
+
+    The seconds are CPU time of components, reference and score; scaling counts only where it is
+    learned from the components, as it belongs to the extractor elsewhere.
+    """
+    if form.components is None:
+        scaled = scale_features(features, scale)
+        started = time.process_time()
+    else:
+        started = time.process_time()
+        scaled = scale_features(form.components.apply(features), None)
+    scores = form.score(scaled).numpy()
+    return Scored(scores, time.process_time() - started)
+
+
+def scale_features(features: Tensor, scale: ChannelScale | None) -> Tensor:
+    """(C, H, W) float32 to 0..1 per channel, clipped."""
+    chosen = learn_scale([features]) if scale is None else scale
+    offset, factor = (values.view(-1, 1, 1) for values in (chosen.offset, chosen.factor))
+    return features.sub(offset).mul_(factor).clamp_(0, 1)
+
+
+def known_forms() -> tuple[Form, ...]:
+    """All forms, the published one (`BASE`) first."""
+    exact = (Form(f"exact_{ties}", "exact", ties) for ties in ("first", "mid", "mean"))
+    coarse = (Form(f"u8_{ties}", "u8", ties) for ties in ("first", "mid"))
+    fast = (
+        Form(f"fast_{levels}_stride{stride}", "fast", levels=levels, stride=stride)
+        for levels in (8, 16, 32)
+        for stride in (1, 2, 3)
+    )
+    return (*exact, *coarse, *fast, Form("quantized_16", "quantized"), *_with_components())
+
+
+def _with_components() -> tuple[Form, ...]:
+    lead = {count: Components(keep=True, count=count) for count in (32, 64, 128)}
+    rest = Components(keep=False, count=8)
+    return (
+        Form("exact_first_pca64", "exact", components=lead[64]),
+        *(
+            Form(f"fast_16_stride2_pca{count}", "fast", stride=2, components=step)
+            for count, step in lead.items()
+        ),
+        Form("fast_16_stride2_less8", "fast", stride=2, components=rest),
+        Form("quantized_16_pca64", "quantized", components=lead[64]),
+        Form("quantized_16_less8", "quantized", components=rest),
+    )
+
+
+def choose_forms(names: Sequence[str]) -> tuple[Form, ...]:
+    """The named forms and always `BASE`, first; no name: all.
+
+    Raises:
+        ValueError: a name that there is not.
+    """
+    known = {form.name: form for form in known_forms()}
+    for name in names:
+        if name not in known:
+            msg = f"--forms must be of {', '.join(known)}, got {name}"
+            raise ValueError(msg)
+    return tuple(form for form in known.values() if not names or form.name in {BASE, *names})
