@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from principal_axes import leading_components, without_leading
+from principal_axes import leading_components, scale_by_strongest, without_leading
 from quantized_fca import Quantisation, quantized_fca, round_to_levels
 
 import kernels
@@ -27,15 +27,23 @@ SIDE = 9
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """The step before the scaling: keep the leading components, or remove them."""
+    """The step before the score: keep the leading components of an image, or remove them.
 
-    keep: bool
+    Kept ones are scaled each by its own range, or all by the range of the strongest.
+    """
+
     count: int
+    how: Literal["own_range", "common_range", "removed"]
 
     def apply(self, features: Tensor) -> Tensor:
-        """(C, H, W) to (count, H, W) or (C, H, W)."""
-        step = leading_components if self.keep else without_leading
-        return step(features, self.count)
+        """(C, H, W) to (count, H, W), or to (C, H, W) where they are removed, in 0..1."""
+        match self.how:
+            case "own_range":
+                return scale_features(leading_components(features, self.count), None)
+            case "common_range":
+                return scale_by_strongest(leading_components(features, self.count))
+            case "removed":
+                return scale_features(without_leading(features, self.count), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +57,7 @@ class Form:
         ties: of "exact" and "u8".
         levels: of "fast" and "quantized".
         stride: windows on every n-th row and column, of "fast".
-        components: a step before the scaling, which then is per image and component.
+        components: what takes the place of the scaled features.
     """
 
     name: str
@@ -86,15 +94,14 @@ class Scored:
 def score_form(form: Form, features: Tensor, scale: ChannelScale | None) -> Scored:
     """Features (C, H, W) to a map; `scale` None: from the 0.1 and 99.9 % quantiles of the image.
 
-    The seconds are CPU time of components, reference and score; scaling counts only where it is
-    learned from the components, as it belongs to the extractor elsewhere.
+    The seconds are CPU time of components, reference and score, not of scaling the features.
     """
     if form.components is None:
         scaled = scale_features(features, scale)
         started = time.process_time()
     else:
         started = time.process_time()
-        scaled = scale_features(form.components.apply(features), None)
+        scaled = form.components.apply(features)
     scores = form.score(scaled).numpy()
     return Scored(scores, time.process_time() - started)
 
@@ -119,17 +126,22 @@ def known_forms() -> tuple[Form, ...]:
 
 
 def _with_components() -> tuple[Form, ...]:
-    lead = {count: Components(keep=True, count=count) for count in (32, 64, 128)}
-    rest = Components(keep=False, count=8)
+    own, common = Components(64, "own_range"), Components(64, "common_range")
+    few, removed = Components(16, "common_range"), Components(8, "removed")
+    fast = (
+        Form(f"fast_16_stride2_{name}", "fast", stride=2, components=step)
+        for name, step in (
+            ("pca64_own", own), ("pca64_common", common), ("pca16_common", few),
+            ("less8", removed),
+        )
+    )  # fmt: skip
     return (
-        Form("exact_first_pca64", "exact", components=lead[64]),
-        *(
-            Form(f"fast_16_stride2_pca{count}", "fast", stride=2, components=step)
-            for count, step in lead.items()
-        ),
-        Form("fast_16_stride2_less8", "fast", stride=2, components=rest),
-        Form("quantized_16_pca64", "quantized", components=lead[64]),
-        Form("quantized_16_less8", "quantized", components=rest),
+        Form("exact_first_pca64_own", "exact", components=own),
+        Form("exact_first_pca64_common", "exact", components=common),
+        *fast,
+        Form("quantized_16_pca64_own", "quantized", components=own),
+        Form("quantized_16_pca64_common", "quantized", components=common),
+        Form("quantized_16_less8", "quantized", components=removed),
     )
 
 

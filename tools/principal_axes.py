@@ -1,7 +1,7 @@
 """Principal component analysis of one image's features before they are scored; knows no score.
 
 That Quantized FCA (arXiv 2510.15602) has such a step is published; how it is done was not at hand.
-These are two readings of "raises the contrast between normal and anomalous features".
+These are readings of "raises the contrast between normal and anomalous features".
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from streamer.scoring.features import CLIP_SHARE
+
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 def leading_components(features: Tensor, count: int) -> Tensor:
     """(C, H, W) to the `count` components of largest variance (count, H, W), float32.
-
-    Scaled each for itself afterwards, weak components weigh as much as strong ones.
 
     Raises:
         ValueError: not 1..C components.
@@ -34,6 +34,17 @@ def without_leading(features: Tensor, count: int) -> Tensor:
     """
     centred, axes = _principal_axes(features, count)
     return (centred - axes @ (axes.T @ centred)).view(features.shape)
+
+
+def scale_by_strongest(components: Tensor) -> Tensor:
+    """(n, H, W), centred and strongest first, to 0..1 by the range of the first; 0 becomes 0.5.
+
+    Weak components keep their small share; scaled each for itself they weigh as much as strong
+    ones. Clipped at the 99.9 % quantile of the first one's absolute values.
+    """
+    strongest = components[0].abs().flatten()
+    limit = strongest.kthvalue(max(1, int(CLIP_SHARE * strongest.numel()))).values
+    return components.div(2 * limit.clamp_(min=1e-12)).add_(0.5).clamp_(0, 1)
 
 
 def _principal_axes(features: Tensor, count: int) -> tuple[Tensor, Tensor]:

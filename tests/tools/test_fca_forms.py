@@ -96,7 +96,7 @@ class TestForms:
     def test_components_come_before_the_scaling(self, features, scale):
         """They are scaled by their own range: the scale of the features says nothing of them."""
         other = ChannelScale(scale.offset, scale.factor * 0.5)
-        name = "fast_16_stride2_pca64"
+        name = "fast_16_stride2_pca64_own"
         assert np.array_equal(score(name, features, scale), score(name, features, other))
         plain = "fast_16_stride2"
         assert not np.array_equal(score(plain, features, scale), score(plain, features, other))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from principal_axes import leading_components, without_leading
+from principal_axes import leading_components, scale_by_strongest, without_leading
 
 
 @pytest.fixture
@@ -59,3 +59,23 @@ def test_the_sign_is_defined(features):
 def test_a_count_that_there_is_not(features, step, count):
     with pytest.raises(ValueError, match=rf"count must be 1\.\.6, got {count}"):
         step(features, count)
+
+
+class TestCommonRange:
+    def test_all_are_scaled_alike(self, features):
+        components = leading_components(features, 4)
+        scaled = scale_by_strongest(components) - 0.5
+        inside = scaled[0].abs() < 0.5
+        factors = (scaled / components)[:, inside]
+        assert torch.allclose(factors, factors.mean().expand_as(factors), rtol=1e-2)
+
+    def test_the_strongest_fills_the_range_and_its_last_thousandth_is_clipped(self, features):
+        scaled = scale_by_strongest(leading_components(features, 4))
+        assert scaled.min() >= 0
+        assert scaled.max() <= 1
+        assert ((scaled[0] - 0.5).abs() >= 0.5 - 1e-6).float().mean() == pytest.approx(
+            0.001, abs=0.003
+        )
+
+    def test_constant_features_are_the_middle(self):
+        assert (scale_by_strongest(torch.zeros(2, 20, 20)) == 0.5).all()
