@@ -185,10 +185,11 @@ def _judge_image(image: ScoredImage, name: str, binning: tuple[float, float]) ->
 
 
 def _correlate(scores: NDArray[np.float32], base: NDArray[np.float32]) -> float:
-    """Spearman's rank correlation of the judged part of two maps."""
-    inside = crop(base.shape)
-    correlation = stats.spearmanr(scores[inside], base[inside], axis=None).statistic
-    return float(correlation)
+    """Spearman's rank correlation of the judged part of two maps; NaN when one is constant."""
+    pair = scores[crop(base.shape)], base[crop(base.shape)]
+    if any(np.ptp(one) == 0 for one in pair):
+        return float("nan")
+    return float(stats.spearmanr(*pair, axis=None).statistic)
 
 
 def _column(judged: Sequence[_Judged], metric: str) -> NDArray[np.float64]:
@@ -230,8 +231,9 @@ def _pair_pooled(
 
 
 def _correlations(judged: Sequence[_Judged]) -> tuple[float, float]:
-    values = [one.correlation for one in judged]
-    return float(np.mean(values)), float(np.min(values))
+    """Mean and lowest over the images whose maps rank anything."""
+    values = [one.correlation for one in judged if not np.isnan(one.correlation)]
+    return (float(np.mean(values)), min(values)) if values else (float("nan"), float("nan"))
 
 
 def _speed(images: Sequence[ScoredImage], name: str) -> float:

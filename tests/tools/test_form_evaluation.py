@@ -117,6 +117,15 @@ class TestFigures:
         assert abs(result.pooled["pro"].difference) < 1e-3
         assert result.correlation == pytest.approx(1)
 
+    def test_maps_that_rank_nothing_have_no_correlation(self):
+        flat = np.ones((20, 20), np.float32)
+        images = [
+            image("a", regions(HOLE), {BASE: texture(0), "other": scores})
+            for scores in (flat, -texture(0))
+        ]
+        assert evaluate(images)["other"].correlation == pytest.approx(-1)
+        assert np.isnan(evaluate(images[:1])["other"].correlation)
+
     def test_time_is_per_megapixel(self):
         results = evaluate([image("a", regions(HOLE), {BASE: texture(0)})])
         assert results[BASE].seconds_per_mpix == pytest.approx(0.5 / 0.0256)
@@ -130,6 +139,15 @@ class TestDecisions:
         decisions = evaluate(images)[BASE].decisions
         assert decisions.base_area == pytest.approx(0.5, abs=1e-3)
         assert decisions.base_hits == 1
+
+    @pytest.mark.parametrize(("above", "hits"), [(-0.01, 0), (0.01, 1)])
+    def test_a_region_is_hit_from_the_threshold_on(self, above, hits):
+        """The other image is a ramp, whose quantile is known; this one is flat."""
+        ramp = np.tile(np.linspace(0, 1, 20, dtype=np.float32), (20, 1))
+        threshold = np.quantile(upsample(ramp, SHAPE), 0.995)
+        flat = np.full((20, 20), threshold + above, np.float32)
+        images = [image("a", regions(HOLE), {BASE: flat}), image("a", regions(), {BASE: ramp})]
+        assert evaluate(images)[BASE].decisions.hits == hits
 
     def test_agreement_counts_misses_too(self):
         """Each map sees another region of three; nobody sees the third."""
