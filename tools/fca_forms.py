@@ -57,6 +57,7 @@ class Form:
         ties: of "exact" and "u8".
         levels: of "fast" and "quantized".
         stride: windows on every n-th row and column, of "fast".
+        blur: sigma inside the windows of "exact" and "u8", of the finished map of "fast"; None off.
         components: what takes the place of the scaled features.
     """
 
@@ -65,6 +66,7 @@ class Form:
     ties: Literal["first", "mid", "mean"] = "first"
     levels: int = 16
     stride: int = 1
+    blur: float | None = 1.0
     components: Components | None = None
 
     def score(self, scaled: Tensor) -> Tensor:
@@ -75,10 +77,12 @@ class Form:
             case "fast":
                 levels = round_to_levels(scaled, self.levels)
                 reference = kernels.median_reference(levels, SIDE)
-                return kernels.fca_score_fast(levels, reference, self.levels, SIDE, self.stride)
+                return kernels.fca_score_fast(
+                    levels, reference, self.levels, SIDE, self.stride, self.blur
+                )
         reference = kernels.median_reference(scaled, SIDE)
         return kernels.fca_score(
-            scaled, reference, SIDE, ties=self.ties,
+            scaled, reference, SIDE, sigma_s=self.blur, ties=self.ties,
             precision="exact" if self.kind == "exact" else "u8",
         )  # fmt: skip
 
@@ -122,7 +126,14 @@ def known_forms() -> tuple[Form, ...]:
         for levels in (8, 16, 32)
         for stride in (1, 2, 3)
     )
-    return (*exact, *coarse, *fast, Form("quantized_16", "quantized"), *_with_components())
+    blurred = (
+        Form("exact_first_unblurred", "exact", blur=None),
+        Form("fast_16_stride2_unblurred", "fast", stride=2, blur=None),
+        Form("fast_16_stride2_blur0.6", "fast", stride=2, blur=0.6),
+        Form("fast_8_stride2_blur0.6", "fast", levels=8, stride=2, blur=0.6),
+    )
+    quantized = Form("quantized_16", "quantized")
+    return (*exact, *coarse, *fast, *blurred, quantized, *_with_components())
 
 
 def _with_components() -> tuple[Form, ...]:

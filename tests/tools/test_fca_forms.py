@@ -40,7 +40,7 @@ class TestChoice:
         fast = {
             (form.levels, form.stride)
             for form in known_forms()
-            if form.kind == "fast" and form.components is None
+            if form.kind == "fast" and form.components is None and form.blur == 1
         }
         assert fast == {(levels, stride) for levels in (8, 16, 32) for stride in (1, 2, 3)}
 
@@ -81,6 +81,26 @@ class TestForms:
         quantised = method.quantise(features, scale)
         expected = method.score(quantised, method.reference(quantised))
         assert np.allclose(score(f"exact_{ties}", features, scale), expected, atol=1e-6)
+
+    @pytest.mark.parametrize(
+        ("name", "levels", "sigma"),
+        [
+            ("fast_16_stride2_unblurred", 16, None),
+            ("fast_16_stride2_blur0.6", 16, 0.6),
+            ("fast_8_stride2_blur0.6", 8, 0.6),
+        ],
+    )
+    def test_another_blur_of_the_finished_map(self, name, levels, sigma, features, scale):
+        whole = FcaFast(9, levels, 2, 1.0).quantise(features, scale)
+        reference = kernels.median_reference(whole, 9)
+        expected = kernels.fca_score_fast(whole, reference, levels, 9, 2, sigma).numpy()
+        assert np.array_equal(score(name, features, scale), expected)
+
+    def test_the_published_form_without_its_blur(self, features, scale):
+        scaled = scale_features(features, scale)
+        reference = kernels.median_reference(scaled, 9)
+        expected = kernels.fca_score(scaled, reference, 9, 3.0, None, "first").numpy()
+        assert np.allclose(score("exact_first_unblurred", features, scale), expected, atol=1e-6)
 
     def test_u8_ranks_256_levels(self, features, scale):
         scaled = scale_features(features, scale)
