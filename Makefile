@@ -14,7 +14,7 @@ help:
 	@echo "make sanitize  check the compiled kernels under AddressSanitizer and UBSan"
 	@echo "make bench     measure where the time goes on this machine"
 	@echo "make accuracy  measure on real images (LINESCAN_DATA names their folder)"
-	@echo "make forms     compare the forms of the score on real images (a quarter of an hour)"
+	@echo "make forms     compare the forms of the score on real images (takes long)"
 
 # The kernels are compiled on the way, where there is a C++ compiler.
 $(STAMP): pyproject.toml CMakeLists.txt $(wildcard kernels/csrc/*)
