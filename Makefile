@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check lint types contracts sanitize fuzz packages bench accuracy clean
+.PHONY: help setup run test check lint types contracts sanitize fuzz packages bench accuracy forms clean
 
 help:
 	@echo "make run       inspect the simulated web of config.yaml (no camera, no GPU)"
@@ -16,6 +16,7 @@ help:
 	@echo "make packages  build sdist and wheel, install them with and without a compiler"
 	@echo "make bench     measure where the time goes on this machine"
 	@echo "make accuracy  measure on real images (LINESCAN_DATA names their folder)"
+	@echo "make forms     compare the forms of the score on real images (takes long)"
 
 # The kernels are compiled on the way, where there is a C++ compiler.
 $(STAMP): pyproject.toml CMakeLists.txt $(wildcard kernels/csrc/*)
@@ -76,7 +77,13 @@ bench: $(STAMP)
 	$(BIN)/python tools/bench_streaming.py
 
 accuracy: $(STAMP)
+	$(BIN)/python -m pytest -q -m real_data
 	$(BIN)/python tools/real_input.py --data "$${LINESCAN_DATA:-../shared/data}"
+
+# Every form on every image, with all figures in build/forms.json.
+forms: $(STAMP)
+	mkdir -p build
+	$(BIN)/python tools/compare_forms.py --json build/forms.json
 
 clean:
 	rm -rf $(VENV) build dist rolls recordings

@@ -1,0 +1,142 @@
+"""Quantized FCA against a plain loop that moves one histogram to another bin by bin."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from quantized_fca import Quantisation, quantized_fca, round_to_levels
+
+import kernels
+
+
+def mirror(index, size):
+    index = abs(index)
+    return 2 * (size - 1) - index if index >= size else index
+
+
+def histogram(levels, centre, side, count):
+    """How often each level lies in the window of a channel (H, W)."""
+    radius = side // 2
+    height, width = levels.shape
+    bins = [0] * count
+    for dy in range(-radius, radius + 1):
+        for dx in range(-radius, radius + 1):
+            y, x = mirror(centre[0] + dy, height), mirror(centre[1] + dx, width)
+            bins[levels[y, x]] += 1
+    return bins
+
+
+def median_histogram(levels, side, count):
+    """Differences of the median cumulative histogram of the non-overlapping windows."""
+    height, width = levels.shape
+    radius = side // 2
+    cumulated = [
+        np.cumsum(histogram(levels, (y + radius, x + radius), side, count))
+        for y in range(0, height - side + 1, side)
+        for x in range(0, width - side + 1, side)
+    ]
+    ordered = np.sort(cumulated, axis=0)
+    # The lower median of the values at a rank is where the upper median of the counts gets there.
+    middle = ordered[len(ordered) - 1 - (len(ordered) - 1) // 2]
+    return np.diff(middle, prepend=0).tolist()
+
+
+def transport(source, target):
+    """Mean distance that the mass of each bin moves, filling the target from the left."""
+    left, at, costs = list(target), 0, []
+    for level, mass in enumerate(source):
+        moved, cost = mass, 0
+        while moved:
+            while not left[at]:
+                at += 1
+            step = min(moved, left[at])
+            cost += step * abs(level - at)
+            left[at] -= step
+            moved -= step
+        costs.append(cost / mass if mass else 0.0)
+    return costs
+
+
+def gaussian_taps(count, sigma):
+    taps = [math.exp(-((i - count // 2) ** 2) / (2 * sigma**2)) for i in range(count)]
+    return [tap / sum(taps) for tap in taps]
+
+
+def plain_map(scaled, how):
+    levels = np.floor(scaled * (how.levels - 1) + 0.5).astype(int)
+    channels, height, width = levels.shape
+    radius, taps = how.patch_size // 2, gaussian_taps(how.patch_size, how.sigma_p)
+    scores = np.zeros((height, width))
+    for one in levels:
+        target = median_histogram(one, how.patch_size, how.levels)
+        for cy in range(height):
+            for cx in range(width):
+                source = histogram(one, (cy, cx), how.patch_size, how.levels)
+                costs = transport(source, target)
+                for y in range(max(0, cy - radius), min(height, cy + radius + 1)):
+                    for x in range(max(0, cx - radius), min(width, cx + radius + 1)):
+                        weight = taps[y - cy + radius] * taps[x - cx + radius]
+                        scores[y, x] += weight * costs[one[y, x]]
+    return blurred(scores / (channels * (how.levels - 1)), how.sigma_blur)
+
+
+def blurred(scores, sigma):
+    height, width = scores.shape
+    taps, result = gaussian_taps(5, sigma), np.zeros_like(scores)
+    for y in range(height):
+        for x in range(width):
+            for dy in range(-2, 3):
+                for dx in range(-2, 3):
+                    value = scores[mirror(y + dy, height), mirror(x + dx, width)]
+                    result[y, x] += taps[dy + 2] * taps[dx + 2] * value
+    return result
+
+
+def random_features(seed, shape, zeros=0.5):
+    generator = np.random.default_rng(seed)
+    values = generator.random(shape).astype(np.float32)
+    return np.where(generator.random(shape) < zeros, np.float32(0), values)
+
+
+@pytest.mark.parametrize(
+    ("shape", "how"),
+    [
+        ((2, 12, 10), Quantisation(8, 3, 1.5)),
+        ((1, 11, 17), Quantisation(16, 5, 3.0)),
+        ((1, 20, 19), Quantisation(4, 9, 3.0)),
+    ],
+)
+def test_it_is_the_plain_loop(shape, how):
+    scaled = random_features(7, shape)
+    found = quantized_fca(torch.from_numpy(scaled), how).numpy()
+    expected = plain_map(scaled, how)
+    assert found.shape == shape[1:]
+    assert np.abs(found - expected).max() <= 1e-5 * expected.max()
+
+
+def test_chunks_of_channels_add_up(monkeypatch):
+    scaled = torch.from_numpy(random_features(1, (7, 12, 12)))
+    whole = quantized_fca(scaled, Quantisation(8, 5))
+    monkeypatch.setattr("quantized_fca._CHUNK", 1)
+    assert torch.allclose(whole, quantized_fca(scaled, Quantisation(8, 5)), atol=1e-6)
+
+
+def test_without_blur_and_weights_it_is_the_exact_form_on_levels_that_shares_ties():
+    """The transport of equal values is the error averaged over their ranks."""
+    scaled = torch.from_numpy(random_features(2, (6, 24, 24)))
+    levels = round_to_levels(scaled, 16).to(torch.float32) / 15
+    reference = kernels.median_reference(levels, 9)
+    exact = kernels.fca_score(levels, reference, 9, 3.0, None, "mean")
+    how = Quantisation(16, 9, 3.0, sigma_blur=1e-3)  # so narrow that nothing is blurred
+    assert torch.allclose(quantized_fca(scaled, how), exact, atol=1e-5)
+
+
+def test_a_constant_map_is_normal():
+    scaled = torch.full((3, 20, 20), 0.4)
+    assert quantized_fca(scaled, Quantisation()).abs().max() == 0
+
+
+def test_levels_round_half_up():
+    scaled = torch.tensor([[[0.0, 0.5 / 15, 0.49 / 15, 1.0]]])
+    assert round_to_levels(scaled, 16).flatten().tolist() == [0, 1, 0, 15]
