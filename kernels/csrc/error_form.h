@@ -145,13 +145,7 @@ struct FloatErrors {
   static constexpr int kMostChannels = 64;
 
   static void make_table(const float* reference, uint8_t* table) {
-    std::memset(table, 0, kPlanes * kTableSize);
-    for (int rank = 0; rank < kSide * kSide; ++rank) {
-      uint8_t bytes[kPlanes];
-      std::memcpy(bytes, reference + rank, sizeof(bytes));
-      for (int plane = 0; plane < kPlanes; ++plane) table[plane * kTableSize + rank] = bytes[plane];
-    }
-    for (int plane = 0; plane < kPlanes; ++plane) Simd::prepare(table + plane * kTableSize);
+    split(reference, kSide * kSide, table);
   }
 
   // Where the position at `lane` stands among the zipped ones.
@@ -165,11 +159,7 @@ struct FloatErrors {
     for (const int32_t* place = places.first; place != places.last; ++place) {
       Floats errors[4];
       find(look, ranks + *place * kLanes, values, errors);
-#pragma GCC unroll 4
-      for (int part = 0; part < 4; ++part) {
-        float* sum = sums + *place * kLanes + part * (kLanes / 4);
-        store(sum, load(sum) + errors[part]);
-      }
+      add_errors(errors, sums + *place * kLanes);
     }
   }
 
@@ -189,6 +179,35 @@ struct FloatErrors {
     }
   }
 
+  static void add_errors(const Floats (&errors)[4], float* sums) {
+#pragma GCC unroll 4
+    for (int part = 0; part < 4; ++part) {
+      float* sum = sums + part * (kLanes / 4);
+      store(sum, load(sum) + errors[part]);
+    }
+  }
+
+  // |expected - value|, expected in four planes of bytes.
+  static void distances(const Bytes (&planes)[4], const float* values, Floats (&errors)[4]) {
+    zip(planes, errors);
+#pragma GCC unroll 4
+    for (int part = 0; part < 4; ++part) {
+      errors[part] = magnitude(errors[part] - load(values + part * (kLanes / 4)));
+    }
+  }
+
+  // The bytes of `count` numbers as four tables.
+  static void split(const float* numbers, int count, uint8_t* tables) {
+    constexpr int kBytes = sizeof(float);
+    std::memset(tables, 0, kBytes * kTableSize);
+    for (int at = 0; at < count; ++at) {
+      uint8_t bytes[kBytes];
+      std::memcpy(bytes, numbers + at, sizeof(bytes));
+      for (int plane = 0; plane < kBytes; ++plane) tables[plane * kTableSize + at] = bytes[plane];
+    }
+    for (int plane = 0; plane < kBytes; ++plane) Simd::prepare(tables + plane * kTableSize);
+  }
+
  private:
   template <class Look>
   static void find(const Look& look, const uint8_t* ranks, const float* values,
@@ -197,11 +216,7 @@ struct FloatErrors {
     Bytes planes[kPlanes];
 #pragma GCC unroll 4
     for (int plane = 0; plane < kPlanes; ++plane) planes[plane] = look.look_up(plane, rank);
-    zip(planes, errors);
-#pragma GCC unroll 4
-    for (int part = 0; part < 4; ++part) {
-      errors[part] = magnitude(errors[part] - load(values + part * (kLanes / 4)));
-    }
+    distances(planes, values, errors);
   }
 
   static Floats load(const float* from) {

@@ -65,6 +65,7 @@ class ExactForm {
     sums_ = pieces_.take<Sum>(task_.references * kArea * kLanes);
     ranks_ = pieces_.take<uint8_t>(kArea * kLanes);
     ends_ = pieces_.take<uint8_t>(kInPlace ? kArea * kLanes : 0);
+    lowest_ = pieces_.take<uint8_t>(kMean ? kLanes : 0);
     values_ = pieces_.take<Value>(2 * kLanes);
     gathered_ =
         pieces_.take<Item>(field_.stride > 1 ? (2 * kReach + 1) * field_.stride * kPhasePitch : 0);
@@ -345,23 +346,30 @@ class ExactForm {
   }
 
   void add_reference(int64_t table, Sum* sums) {
-    if (!kMean && most_bands_ == 1) {
-      const OneBand<Simd, kArea, Errors::kPlanes> look(tables_ + table * kTableBytes);
-      Errors::add(look, {places_, places_ + row_ends_[kSide - 1]}, ranks_, values_, sums);
-      return;
-    }
     const int64_t step = task_.references * group_;  // From a band's table to the next one's.
+    if (most_bands_ == 1) {
+      const OneBand<Simd, kArea, Errors::kPlanes> look(tables_ + table * kTableBytes);
+      const Segments at{1, bands_, masks_};
+      return add_places(look, {places_, places_ + row_ends_[kSide - 1]}, table, at, sums);
+    }
     int32_t begin = 0;
     for (int row = 0; row < kSide; ++row) {
       const Segments at{counts_[row], bands_ + row * kLanes, masks_ + row * kLanes * kLanes};
       const SeveralBands<Simd, kArea> look(tables_ + table * kTableBytes, step * kTableBytes, at);
-      const Places places{places_ + begin, places_ + row_ends_[row]};
+      add_places(look, {places_ + begin, places_ + row_ends_[row]}, table, at, sums);
       begin = row_ends_[row];
-      if constexpr (kMean) {
-        add_mean<Errors>(look, {means_ + table, step, at}, places, {ranks_, ends_}, values_, sums);
-      } else {
-        Errors::add(look, places, ranks_, values_, sums);
-      }
+    }
+  }
+
+  template <class Look>
+  void add_places(const Look& look, Places places, [[maybe_unused]] int64_t table,
+                  [[maybe_unused]] const Segments& at, Sum* sums) {
+    if constexpr (kMean) {
+      const MeanTables means{means_ + table, task_.references * group_, at};
+      Errors::find_lowest(means, values_, lowest_);
+      Errors::add(look, means, places, {ranks_, ends_}, values_, lowest_, sums);
+    } else {
+      Errors::add(look, places, ranks_, values_, sums);
     }
   }
 
@@ -406,6 +414,7 @@ class ExactForm {
   Sum* sums_;
   uint8_t* ranks_;
   uint8_t* ends_;  // Or the ranks of a second channel.
+  uint8_t* lowest_;
   Value* values_;
   Item* gathered_;
   uint8_t* tables_;

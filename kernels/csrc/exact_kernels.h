@@ -17,10 +17,11 @@ linescan::ExactKernel exact_kernel_of_side(const linescan::ExactTask& task) {
   using Finish = FinishForm<kSide>;
   using Whole = ByteErrors<Simd, kSide>;
   using Floats = FloatErrors<Simd, kSide>;
+  using Means = MeanErrors<Simd, kSide>;
   if (task.ties == linescan::Ties::kMean) {
     return task.bytes
-               ? exact_kernel_of<ExactForm<Simd, Bytes, Floats, kSide, true>, Finish, Bytes>()
-               : exact_kernel_of<ExactForm<Simd, Words, Floats, kSide, true>, Finish, Words>();
+               ? exact_kernel_of<ExactForm<Simd, Bytes, Means, kSide, true>, Finish, Bytes>()
+               : exact_kernel_of<ExactForm<Simd, Words, Means, kSide, true>, Finish, Words>();
   }
   return task.bytes
              ? exact_kernel_of<ExactForm<Simd, Bytes, Whole, kSide, false>, Finish, Bytes>()
