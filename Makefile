@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check lint types contracts sanitize bench accuracy clean
+.PHONY: help setup run test check lint types contracts sanitize cuda bench accuracy clean
 
 help:
 	@echo "make run       inspect the simulated web of config.yaml (no camera, no GPU)"
 	@echo "make test      run the tests"
 	@echo "make check     lint, types, import contracts and tests: what CI runs"
 	@echo "make sanitize  check the compiled kernels under AddressSanitizer and UBSan"
+	@echo "make cuda      compile the CUDA kernels (no GPU needed; fetches nvcc where there is none)"
 	@echo "make bench     measure where the time goes on this machine"
 	@echo "make accuracy  measure on real images (LINESCAN_DATA names their folder)"
 
@@ -50,6 +51,10 @@ sanitize: $(STAMP)
 		-DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja)
 	$(BIN)/ninja -C build/sanitize
 	build/sanitize/check_kernels $(SANITIZE_SECONDS)
+
+# Registers, shared memory and spills of the CUDA kernels; ALL=--all compiles every variant.
+cuda: $(STAMP)
+	$(BIN)/python tools/compile_cuda.py $(ALL)
 
 bench: $(STAMP)
 	$(BIN)/linescan bench --config config.yaml

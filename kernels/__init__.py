@@ -1,5 +1,6 @@
 """Numerics of the anomaly scores on torch tensors; knows nothing of streamer or files."""
 
+from kernels.cuda import load_cuda
 from kernels.native import LoadReport, load_native
 from kernels.ops import (
     backends,
@@ -17,6 +18,7 @@ __all__ = [
     "fca_score",
     "fca_score_batch",
     "fca_score_fast",
+    "load_cuda",
     "load_native",
     "median_reference",
 ]

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch.library import custom_op
 
-from kernels import compiled, fast
+from kernels import compiled, cuda, fast
 from kernels import reference as exact
+from kernels.cuda_launch import Variant, fca_variant
 from kernels.median import few_levels, median_windows
 from kernels.windows import Windows
 
@@ -90,6 +91,27 @@ def fca_score(
     return score(features, reference)
 
 
+@fca_score.register_kernel("cuda")
+def _(
+    features: Tensor,
+    reference: Tensor,
+    patch_size: int,
+    sigma_p: float,
+    sigma_s: float | None,
+    ties: Ties,
+    precision: str,
+    window_stride: int,
+    band_width: int | None,
+    first_column: int,
+) -> Tensor:
+    windows = Windows(patch_size, window_stride, band_width, first_column)
+    weights = exact.Weights(sigma_p, sigma_s)
+    if cuda.runs(fca_variant(windows, ties, features.shape[2]), features.device):
+        options = (ties, precision)
+        return cuda.score(features[None], reference[None], windows, weights, options)[0]
+    return _scoring(windows, weights, ties, precision)(features, reference)
+
+
 @fca_score.register_fake
 def _(features: Tensor, reference: Tensor, *options: object) -> Tensor:
     return features.new_empty(features.shape[1:])
@@ -111,6 +133,27 @@ def fca_score_batch(
     """(B, C, H, W) and (B, bands, K, C, T*T) -> (B, H, W), item by item."""
     windows = Windows(patch_size, window_stride, band_width, first_column)
     score = _scoring(windows, exact.Weights(sigma_p, sigma_s), ties, precision)
+    return torch.stack([score(*item) for item in zip(features, reference, strict=True)])
+
+
+@fca_score_batch.register_kernel("cuda")
+def _(
+    features: Tensor,
+    reference: Tensor,
+    patch_size: int,
+    sigma_p: float,
+    sigma_s: float | None,
+    ties: Ties,
+    precision: str,
+    window_stride: int,
+    band_width: int | None,
+    first_column: int,
+) -> Tensor:
+    windows = Windows(patch_size, window_stride, band_width, first_column)
+    weights = exact.Weights(sigma_p, sigma_s)
+    if cuda.runs(fca_variant(windows, ties, features.shape[3]), features.device):
+        return cuda.score(features, reference, windows, weights, (ties, precision))
+    score = _scoring(windows, weights, ties, precision)
     return torch.stack([score(*item) for item in zip(features, reference, strict=True)])
 
 
@@ -151,6 +194,23 @@ def _(
     windows = Windows(patch_size, window_stride, band_width, first_column)
     score = compiled.score_levels if compiled.runs(windows) else fast.score_levels
     return fast.blur_map(score(levels, reference, levels_count, windows), sigma_blur)
+
+
+@fca_score_fast.register_kernel("cuda")
+def _(
+    levels: Tensor,
+    reference: Tensor,
+    levels_count: int,
+    patch_size: int,
+    window_stride: int,
+    sigma_blur: float | None,
+    band_width: int | None,
+    first_column: int,
+) -> Tensor:
+    windows = Windows(patch_size, window_stride, band_width, first_column)
+    if cuda.runs(Variant(patch_size), levels.device):
+        return cuda.score_levels(levels, reference, levels_count, windows, sigma_blur)
+    return fast.blur_map(fast.score_levels(levels, reference, levels_count, windows), sigma_blur)
 
 
 @fca_score_fast.register_fake
