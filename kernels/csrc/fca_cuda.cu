@@ -10,8 +10,11 @@
 
 #if defined(FCA_TIES)
 
-// Two blocks to a multiprocessor at least: the sums and counts of a thread live in registers.
-extern "C" __global__ void __launch_bounds__(fca::kErrorsThreads, 2)
+// The sums and counts of a thread live in registers: three blocks to a multiprocessor where they
+// fit without spilling, else two.
+constexpr bool kFewRegisters = FCA_PATCH <= 9 && FCA_TIES != 2 && !FCA_BANDED;
+
+extern "C" __global__ void __launch_bounds__(fca::kErrorsThreads, kFewRegisters ? 3 : 2)
     fca_errors(FCA_ERRORS_ARGUMENTS) {
   extern __shared__ float errors_shared[];
   using Thread =
