@@ -143,12 +143,9 @@ def _fault(variant: Variant, architecture: str) -> str | None:
     if missing is not None:
         return missing
     try:
-        outdated = _outdated_driver()
-        if outdated is None:
-            _program(variant, architecture)
+        return _outdated_driver() or _load_fault(_code(variant, architecture))
     except (RuntimeError, OSError) as fault:
         return str(fault)
-    return outdated
 
 
 def _outdated_driver() -> str | None:
@@ -161,10 +158,30 @@ def _outdated_driver() -> str | None:
     compiler = cuda_code.compiler_version()
     if version // 1000 >= compiler[0]:
         return None
+    supported = f"{version // 1000}.{version % 1000 // 10}"
     return (
-        f"the driver supports CUDA {version // 1000}.{version % 1000 // 10}, NVRTC is "
-        f"{compiler[0]}.{compiler[1]}: install nvidia-cuda-nvrtc-cu{version // 1000} instead"
+        f"the driver supports CUDA {supported}, NVRTC is {compiler[0]}.{compiler[1]}: "
+        "update the driver"
     )
+
+
+def _load_fault(code: bytes) -> str | None:
+    """Why the driver does not load compiled code; its own answer, before cuda.core raises."""
+    from cuda.bindings import driver
+
+    result, library = driver.cuLibraryLoadData(code, [], [], 0, [], [], 0)
+    if int(result) != 0:
+        return f"the CUDA driver does not load the kernels: {result!r}"
+    driver.cuLibraryUnload(library)
+    return None
+
+
+@cache
+def _code(variant: Variant, architecture: str) -> bytes:
+    """The compiled code of a variant."""
+    compiler = ".".join(map(str, cuda_code.compiler_version()))
+    source = cuda_code.assemble()
+    return cuda_code.cubin(cuda_code.Code(source, variant.macros, architecture, compiler))
 
 
 @cache
@@ -172,10 +189,7 @@ def _program(variant: Variant, architecture: str) -> Any:
     """The loaded code of a variant."""
     from cuda.core import ObjectCode
 
-    compiler = ".".join(map(str, cuda_code.compiler_version()))
-    source = cuda_code.assemble()
-    code = cuda_code.Code(source, variant.macros, architecture, compiler)
-    return ObjectCode.from_cubin(cuda_code.cubin(code))
+    return ObjectCode.from_cubin(_code(variant, architecture))
 
 
 @cache

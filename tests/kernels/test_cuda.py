@@ -8,7 +8,9 @@ from __future__ import annotations
 import ctypes
 import math
 import os
+import sys
 import warnings
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -194,7 +196,7 @@ def device(monkeypatch: pytest.MonkeyPatch) -> torch.device:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: (9, 0))
     monkeypatch.delenv("LINESCAN_KERNEL", raising=False)
-    results = (cuda._fault, cuda._program, cuda._kernel, cuda._warn)
+    results = (cuda._fault, cuda._code, cuda._program, cuda._kernel, cuda._warn)
     for cached in results:
         cached.cache_clear()
     yield torch.device("cuda")
@@ -227,7 +229,7 @@ def test_whatever_fails_on_the_way_is_the_reason(device, monkeypatch, fault) -> 
 
     monkeypatch.setattr(cuda_code, "missing_package", lambda: None)
     monkeypatch.setattr(cuda, "_outdated_driver", lambda: None)
-    monkeypatch.setattr(cuda, "_program", fail)
+    monkeypatch.setattr(cuda, "_code", fail)
     assert kernels.load_cuda().reason == str(fault)
     monkeypatch.setattr(cuda, "_outdated_driver", fail)
     cuda._fault.cache_clear()
@@ -244,7 +246,8 @@ def test_an_old_driver_is_the_reason(device, monkeypatch) -> None:
 def test_a_kernel_that_loads_is_reported_with_its_cache(device, monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(cuda_code, "missing_package", lambda: None)
     monkeypatch.setattr(cuda, "_outdated_driver", lambda: None)
-    monkeypatch.setattr(cuda, "_program", lambda *_: object())
+    monkeypatch.setattr(cuda, "_code", lambda *_: b"code")
+    monkeypatch.setattr(cuda, "_load_fault", lambda code: None)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     report = kernels.load_cuda()
     assert report.loaded
@@ -277,3 +280,66 @@ def test_numbers_go_to_a_kernel_as_32_bits() -> None:
     assert (type(integer), integer) == (np.int32, 7)
     assert (type(real), real) == (np.float32, 0.5)
     assert ctypes.sizeof(ctypes.c_int) == integer.nbytes == real.nbytes
+
+
+class Queue:
+    """Stands in for the packages cuda.core and cuda.bindings, and keeps what is launched."""
+
+    LEGACY_DEFAULT_STREAM = "legacy"
+
+    def __init__(self) -> None:
+        self.launched: list[tuple[object, ...]] = []
+        self.loads = 0
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        core, bindings, driver = (
+            ModuleType(name) for name in ("cuda.core", "cuda.bindings", "cuda.bindings.driver")
+        )
+        core.LEGACY_DEFAULT_STREAM = self.LEGACY_DEFAULT_STREAM
+        core.Stream = SimpleNamespace(from_handle=lambda handle: f"stream {handle}")
+        core.LaunchConfig = lambda **options: options
+        core.launch = lambda *arguments: self.launched.append(arguments)
+        core.ObjectCode = SimpleNamespace(from_cubin=self.load)
+        driver.cuLibraryLoadData = lambda code, *_: (0 if code == b"good" else 209, "library")
+        driver.cuLibraryUnload = lambda library: None
+        driver.cuDriverGetVersion = lambda: (0, 12040)
+        bindings.driver = driver
+        for module in (ModuleType("cuda"), core, bindings, driver):
+            monkeypatch.setitem(sys.modules, module.__name__, module)
+
+    def load(self, code: bytes) -> SimpleNamespace:
+        self.loads += 1
+        return SimpleNamespace(get_kernel=lambda name: f"kernel {name}")
+
+
+@pytest.fixture
+def queue(device, monkeypatch) -> Queue:
+    monkeypatch.setattr(cuda, "_code", lambda *_: b"good")
+    queue = Queue()
+    queue.install(monkeypatch)
+    return queue
+
+
+@pytest.mark.parametrize(("handle", "stream"), [(0, "legacy"), (77, "stream 77")])
+def test_kernels_are_queued_on_the_stream_of_torch(queue, monkeypatch, handle, stream) -> None:
+    current = SimpleNamespace(cuda_stream=handle)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: current)
+    launcher = cuda.StreamLauncher()
+    launcher.launch(Variant(9), Launch("fca_blur", (4, 2, 1), 128, (5,), 64))
+    launcher.launch(Variant(9), Launch("fca_fast", (1, 1, 1), 256, ()))
+    config = {"grid": (4, 2, 1), "block": 128, "shmem_size": 64}
+    assert queue.launched[0] == (stream, config, "kernel fca_blur", 5)
+    assert queue.launched[1][2] == "kernel fca_fast"
+    assert queue.loads == 1
+
+
+def test_code_that_the_driver_refuses_is_the_reason(queue) -> None:
+    assert cuda._load_fault(b"good") is None
+    assert cuda._load_fault(b"bad") == "the CUDA driver does not load the kernels: 209"
+
+
+@pytest.mark.parametrize(("compiler", "fits"), [((12, 9), True), ((13, 5), False)])
+def test_a_driver_runs_code_of_its_major_version(queue, monkeypatch, compiler, fits) -> None:
+    monkeypatch.setattr(cuda_code, "compiler_version", lambda: compiler)
+    text = "the driver supports CUDA 12.4, NVRTC is 13.5: update the driver"
+    assert cuda._outdated_driver() == (None if fits else text)
