@@ -91,6 +91,11 @@ struct FastShared {
   }
 };
 
+// First and last window of a tile, along one axis.
+struct Span {
+  int first, last;
+};
+
 // One thread of a block that scores a tile of positions over a slice of channels. Per channel:
 // stage, then per group of levels sum_columns, fill_tables, gather; a barrier after each but the
 // last of them.
@@ -112,7 +117,24 @@ class FastThread {
         columns_(covering(left_ + kFastColumns - 1, task.width) - first_column_ + 1),
         rows_(covering(top_ + kFastRows - 1, task.height) - first_row_ + 1),
         sample_columns_((columns_ - 1) * task.stride + T),
-        sample_rows_((rows_ - 1) * task.stride + T) {}
+        sample_rows_((rows_ - 1) * task.stride + T) {
+    if (columns_ <= 0 || rows_ <= 0) return;
+    // Once, and not for every channel: divisions are dear.
+    runs_ = kFastThreads / sample_columns_;
+    run_rows_ = divide_up(rows_, runs_);
+    run_ = thread / sample_columns_;
+    run_column_ = thread % sample_columns_;
+    window_row_ = thread / columns_;
+    window_column_ = thread % columns_;
+    row_step_ = kFastThreads / columns_;
+    column_step_ = kFastThreads % columns_;
+    across_ = {first_cover(column(), kRadius, task.stride) - first_column_,
+               covering(column(), task.width) - first_column_};
+    FCA_UNROLL
+    for (int which = 0; which < kFastPositions; ++which)
+      down_[which] = {first_cover(line(which), kRadius, task.stride) - first_row_,
+                      covering(line(which), task.height) - first_row_};
+  }
 
   FCA_HOST_DEVICE int first_channel() const { return slice_ * task_.slice_channels; }
   // No channel at all where no window covers the tile, as may be at the end of a strided map.
@@ -127,41 +149,40 @@ class FastThread {
     unsigned char* samples = layout_.samples(shared_, channel);
     const unsigned char* map =
         task_.levels + static_cast<long long>(channel) * task_.height * task_.width;
-    for (int row = thread_ / kFastColumns; row < sample_rows_; row += kFastThreads / kFastColumns) {
-      const int source_row = mirror(first_row_ * task_.stride - kRadius + row, task_.height);
-      const unsigned char* line = map + static_cast<long long>(source_row) * task_.width;
-      for (int column = thread_ % kFastColumns; column < sample_columns_; column += kFastColumns) {
-        const int source = first_column_ * task_.stride - kRadius + column;
-        samples[row * sample_columns_ + column] = line[mirror(source, task_.width)];
+    for (int column = thread_ % kFastColumns; column < sample_columns_; column += kFastColumns) {
+      const int source = mirror(first_column_ * task_.stride - kRadius + column, task_.width);
+      for (int row = thread_ / kFastColumns; row < sample_rows_;
+           row += kFastThreads / kFastColumns) {
+        const int line = mirror(first_row_ * task_.stride - kRadius + row, task_.height);
+        const long long place = static_cast<long long>(line) * task_.width + source;
+        samples[row * sample_columns_ + column] = map[place];
       }
     }
   }
 
   // Sums down the T values of each column of each window row: a run of window rows per thread.
   FCA_HOST_DEVICE void sum_columns(int channel, int group) const {
-    const int runs = kFastThreads / sample_columns_, length = divide_up(rows_, runs);
-    const int run = thread_ / sample_columns_, column = thread_ % sample_columns_;
-    const int first = run * length, last = smaller(first + length, rows_);
-    if (run >= runs || first >= last) return;
-    const unsigned char* sample = layout_.samples(shared_, channel) + column;
+    const int first = run_ * run_rows_, last = smaller(first + run_rows_, rows_);
+    if (run_ >= runs_ || first >= last) return;
+    const unsigned char* sample = layout_.samples(shared_, channel) + run_column_;
     LevelBytes sum = {};
     for (int row = 0; row < T; ++row) sum.add(bytes(sample, first * task_.stride + row, group));
-    store_sum(first, column, sum);
+    store_sum(first, run_column_, sum);
     for (int window = first + 1; window < last; ++window) {
       for (int step = 0; step < task_.stride; ++step) {
         const int added = window * task_.stride + T - 1 - step;
         sum.add(bytes(sample, added, group));
         sum.subtract(bytes(sample, added - T, group));
       }
-      store_sum(window, column, sum);
+      store_sum(window, run_column_, sum);
     }
   }
 
   // The error of each level of the group in each window.
   FCA_HOST_DEVICE void fill_tables(int channel, int group) const {
     unsigned char* errors = layout_.errors(shared_);
+    int row = window_row_, column = window_column_;
     for (int window = thread_; window < rows_ * columns_; window += kFastThreads) {
-      const int row = window / columns_, column = window % columns_;
       const LevelBytes* line =
           layout_.sums(shared_) + row * layout_.sample_columns + column * task_.stride;
       LevelBytes ranks = line[0];
@@ -175,6 +196,8 @@ class FastThread {
         errors[place * layout_.plane + window] =
             static_cast<unsigned char>(distance(group * kGroup + place, value));
       }
+      row += row_step_ + (column + column_step_ >= columns_);
+      column += column_step_ - (column + column_step_ >= columns_ ? columns_ : 0);
     }
   }
 
@@ -189,7 +212,7 @@ class FastThread {
       const int level = layout_.samples(shared_, channel)[row * sample_columns_ + across];
       if (level / kGroup != group) continue;
       const unsigned char* errors = layout_.errors(shared_) + level % kGroup * layout_.plane;
-      totals_[which] += sum_cover(errors, line, column);
+      totals_[which] += sum_cover(errors, down_[which]);
     }
   }
 
@@ -230,13 +253,11 @@ class FastThread {
     return task_.reference + (static_cast<long long>(band) * task_.channels + channel) * T * T;
   }
 
-  FCA_HOST_DEVICE int sum_cover(const unsigned char* errors, int line, int column) const {
-    const int left = first_cover(column, kRadius, task_.stride) - first_column_;
-    const int right = covering(column, task_.width) - first_column_;
-    const int bottom = covering(line, task_.height) - first_row_;
+  FCA_HOST_DEVICE int sum_cover(const unsigned char* errors, const Span& down) const {
     int total = 0;
-    for (int row = first_cover(line, kRadius, task_.stride) - first_row_; row <= bottom; ++row)
-      for (int across = left; across <= right; ++across) total += errors[row * columns_ + across];
+    for (int row = down.first; row <= down.last; ++row)
+      for (int column = across_.first; column <= across_.last; ++column)
+        total += errors[row * columns_ + column];
     return total;
   }
 
@@ -246,6 +267,9 @@ class FastThread {
   const int thread_, left_, top_, slice_;
   const int first_column_, first_row_, columns_, rows_;
   const int sample_columns_, sample_rows_;
+  int runs_ = 0, run_rows_ = 0, run_ = 0, run_column_ = 0;
+  int window_row_ = 0, window_column_ = 0, row_step_ = 0, column_step_ = 0;
+  Span across_ = {}, down_[kFastPositions] = {};  // Windows that cover the thread's positions.
   int totals_[kFastPositions] = {};
 };
 
