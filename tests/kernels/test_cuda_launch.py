@@ -66,6 +66,27 @@ def test_scores_are_those_of_torch(
     assert_close(found, expected_scores(*arguments), (ties, precision))
 
 
+@pytest.mark.parametrize(
+    "stem",
+    [
+        "fca_s0_ties24x24x8_T9_p3_s1",
+        "fca_s0_relu32x32x16_T5_p3_s1",
+        "fca_s0_rand24x20x8_T9_p3_s0",
+        "fca_s0_rand24x20x8_T9_p6_s3",
+    ],
+)
+def test_stored_maps(emulator, golden, stem: str) -> None:
+    vector = golden(stem)
+    features, reference = vector["features"][None], torch.from_numpy(vector["ref"])
+    weights = Weights(float(vector["sigma_p"]), float(vector["sigma_s"]) or None)
+    windows, options = Windows(int(vector["T"])), ("first", "exact")
+    found = cuda_launch.score(
+        features, reference[None, None, None], windows, weights, options, emulator
+    )
+    expected = vector["map_stable"]
+    assert np.abs(found[0].numpy() - expected).max() <= 1e-5 * expected.max()
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_scores_are_those_of_plain_loops(emulator, oracle, data) -> None:
