@@ -115,15 +115,17 @@ def test_scores_are_those_of_plain_loops(emulator, oracle, data) -> None:
 @pytest.mark.parametrize("stride", [1, 2, 3, 4])
 @pytest.mark.parametrize("side", [3, 5, 7, 9, 11])
 def test_the_fast_form_has_the_bits_of_torch(
-    emulator, make_levels, make_reference, side, stride, backwards
+    emulator, make_levels, make_reference, monkeypatch, side, stride, backwards
 ) -> None:
     if stride > side:
         return
     emulator.backwards = backwards
+    # As few blocks as can be: each works through several channels.
+    monkeypatch.setattr(cuda_launch, "_BLOCKS", 8)
     for levels_count, width, first in ((4, None, 0), (16, 5, 3), (17, 1, 0), (32, None, 0)):
         windows = Windows(side, stride, width, first)
-        levels = make_levels((3, side + 10, side + 30), levels_count, seed=side * stride)
-        count = (bands_of(windows, side + 30), 3, side**2)
+        levels = make_levels((7, side + 10, side + 30), levels_count, seed=side * stride)
+        count = (bands_of(windows, side + 30), 7, side**2)
         reference = make_reference(count, levels_count)
         arguments = (levels, reference, levels_count, windows)
         found = cuda_launch.score_levels(*arguments, emulator)

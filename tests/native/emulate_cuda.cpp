@@ -1,8 +1,9 @@
 // The device kernels on the CPU: the same headers, launched block by block and thread by thread.
-// Steps between barriers run for all threads of a block before the next step begins, forwards or
-// backwards: a missing barrier shows as a difference. What is read before it is written is filled
-// with nonsense, and what is written beyond a block's shared memory is noticed.
+// What lies between two barriers runs thread after thread, forwards or backwards, before the next
+// barrier's part begins: a missing barrier shows as a difference. What is read before it is written
+// is filled with nonsense, and what is written beyond a block's shared memory is noticed.
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <vector>
@@ -63,6 +64,28 @@ std::vector<std::unique_ptr<Thread>> start_threads(const Grid& grid,
   return threads;
 }
 
+// What the threads of a block do until the next barrier, each for itself.
+template <typename Thread>
+class Between {
+ public:
+  Between(const Grid& grid, std::vector<std::unique_ptr<Thread>>& threads)
+      : grid_(grid), threads_(threads) {}
+
+  void then(std::function<void(Thread&)> step) { steps_.push_back(std::move(step)); }
+
+  void barrier() {
+    for_each_thread(grid_, [&](int thread) {
+      for (const auto& step : steps_) step(*threads_[thread]);
+    });
+    steps_.clear();
+  }
+
+ private:
+  const Grid& grid_;
+  std::vector<std::unique_ptr<Thread>>& threads_;
+  std::vector<std::function<void(Thread&)>> steps_;
+};
+
 template <int T, fca::Ties RULE, bool BANDED, bool STRIDED>
 Outcome run_errors(const Grid& grid, const fca::ErrorsTask& task) {
   using Thread = fca::ErrorsThread<T, RULE, BANDED, STRIDED>;
@@ -76,12 +99,15 @@ Outcome run_errors(const Grid& grid, const fca::ErrorsTask& task) {
     float* filled = reinterpret_cast<float*>(shared.begin());
     float* other = filled + size;
     const int last = threads[0]->last_channel();
+    Between<Thread> between{grid, threads};
     for (int channel = threads[0]->first_channel(); channel < last; ++channel) {
-      for_each_thread(grid, [&](int thread) { threads[thread]->stage(channel, filled); });
-      for_each_thread(grid, [&](int thread) { threads[thread]->add(channel, filled); });
+      between.then([=](Thread& thread) { thread.stage(channel, filled); });
+      between.barrier();
+      between.then([=](Thread& thread) { thread.add(channel, filled); });
       std::swap(filled, other);
     }
-    for_each_thread(grid, [&](int thread) { threads[thread]->store(); });
+    between.then([](Thread& thread) { thread.store(); });
+    between.barrier();
   });
   return shared.intact() ? kDone : kWroteBeyondShared;
 }
@@ -108,17 +134,21 @@ Outcome run_fast(const Grid& grid, const fca::FastTask& task) {
     shared.spoil();
     auto threads = start_threads<Thread>(grid, task, block, shared.begin());
     const int last = threads[0]->last_channel();
+    Between<Thread> between{grid, threads};
     for (int channel = threads[0]->first_channel(); channel < last; ++channel) {
-      for_each_thread(grid, [&](int thread) { threads[thread]->stage(channel); });
+      between.then([=](Thread& thread) { thread.stage(channel); });
+      between.barrier();
       for (int group = 0; group < threads[0]->groups(); ++group) {
-        for_each_thread(grid, [&](int thread) { threads[thread]->sum_columns(channel, group); });
-        for_each_thread(grid, [&](int thread) { threads[thread]->fill_tables(channel, group); });
-        for_each_thread(grid, [&](int thread) { threads[thread]->gather(channel, group); });
+        between.then([=](Thread& thread) { thread.sum_columns(channel, group); });
+        between.barrier();
+        between.then([=](Thread& thread) { thread.fill_tables(channel, group); });
+        between.barrier();
+        between.then([=](Thread& thread) { thread.gather(channel, group); });
       }
     }
-    for_each_thread(grid, [&](int thread) {
-      threads[thread]->store([](int* total, int value) { *total += value; });
-    });
+    between.then(
+        [](Thread& thread) { thread.store([](int* total, int value) { *total += value; }); });
+    between.barrier();
   });
   return shared.intact() ? kDone : kWroteBeyondShared;
 }
