@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check lint types contracts sanitize fuzz packages bench accuracy forms clean
+.PHONY: help setup run test check lint types contracts sanitize fuzz packages cuda bench accuracy \
+	forms clean
 
 help:
 	@echo "make run       inspect the simulated web of config.yaml (no camera, no GPU)"
@@ -14,6 +15,7 @@ help:
 	@echo "make sanitize  check the compiled kernels under AddressSanitizer and UBSan"
 	@echo "make fuzz      the same on what libFuzzer makes up (needs clang)"
 	@echo "make packages  build sdist and wheel, install them with and without a compiler"
+	@echo "make cuda      compile the CUDA kernels (no GPU needed; fetches nvcc where there is none)"
 	@echo "make bench     measure where the time goes on this machine"
 	@echo "make accuracy  measure on real images (LINESCAN_DATA names their folder)"
 	@echo "make forms     compare the forms of the score on real images (takes long)"
@@ -70,6 +72,10 @@ fuzz: $(STAMP)
 # Wheel and sdist as a stranger installs them, outside the checkout.
 packages: $(STAMP)
 	tools/check_packages.sh $(abspath $(BIN)/python)
+
+# Registers, shared memory and spills of the CUDA kernels; ALL=--all compiles every variant.
+cuda: $(STAMP)
+	$(BIN)/python tools/compile_cuda.py $(ALL)
 
 bench: $(STAMP)
 	$(BIN)/linescan bench --config config.yaml

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from kernels import compiled
+from kernels import compiled, cuda
 from kernels.native import load_native
 from kernels.ops import COMPILED, backends
 
@@ -40,7 +40,7 @@ def running(operator: str, patch_size: int | None = None, device: str = "cpu") -
     path = backends()[operator][device]
     if path == compiled.REFERENCE:
         return Running(operator, device, path, *_obstacle(operator, device))
-    if device == "cpu" and patch_size is not None and patch_size > compiled.LARGEST_PATCH:
+    if patch_size is not None and patch_size > compiled.LARGEST_PATCH:
         largest = compiled.LARGEST_PATCH
         reason = f"compiled kernels take a patch_size up to {largest}, got {patch_size}"
         remedy = f"choose a patch_size of {largest} or less"
@@ -58,9 +58,9 @@ def _choice(device: str) -> str:
 
 def _obstacle(operator: str, device: str) -> tuple[str, str]:
     """Why torch runs, and what to do about it."""
-    if device != "cpu" or operator not in COMPILED:
+    if operator not in (COMPILED if device == "cpu" else cuda.OPERATORS):
         return f"{operator} has no compiled kernel for {device}", ""
     if os.environ.get(compiled.PATH_VARIABLE) == compiled.REFERENCE:
         return f"{compiled.PATH_VARIABLE} asks for it", f"unset {compiled.PATH_VARIABLE}"
-    report = load_native()
+    report = load_native() if device == "cpu" else cuda.load_cuda()
     return report.reason, report.remedy

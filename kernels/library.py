@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch.library import custom_op
 
-from kernels import compiled, fast
+from kernels import compiled, cuda, fast
 from kernels import reference as exact
+from kernels.cuda_launch import Variant, fca_variant
 from kernels.median import few_levels, median_windows
 from kernels.windows import Windows
 
@@ -110,6 +111,27 @@ def _(
     return _cpu_scoring(windows, weights, ties, precision)(features, reference)
 
 
+@fca_score.register_kernel("cuda")
+def _(
+    features: Tensor,
+    reference: Tensor,
+    patch_size: int,
+    sigma_p: float,
+    sigma_s: float | None,
+    ties: Ties,
+    precision: Precision,
+    window_stride: int,
+    band_width: int | None,
+    first_column: int,
+) -> Tensor:
+    windows = Windows(patch_size, window_stride, band_width, first_column)
+    weights = exact.Weights(sigma_p, sigma_s)
+    if cuda.runs(fca_variant(windows, ties, features.shape[2]), features.device):
+        options = (ties, precision)
+        return cuda.score(features[None], reference[None], windows, weights, options)[0]
+    return _scoring(windows, weights, ties, precision)(features, reference)
+
+
 @fca_score.register_fake
 def _(features: Tensor, reference: Tensor, *options: object) -> Tensor:
     return features.new_empty(features.shape[1:])
@@ -152,6 +174,29 @@ def _(
     return _score_items(features, reference, _cpu_scoring(windows, weights, ties, precision))
 
 
+@fca_score_batch.register_kernel("cuda")
+def _(
+    features: Tensor,
+    reference: Tensor,
+    patch_size: int,
+    sigma_p: float,
+    sigma_s: float | None,
+    ties: Ties,
+    precision: Precision,
+    window_stride: int,
+    band_width: int | None,
+    first_column: int,
+) -> Tensor:
+    windows = Windows(patch_size, window_stride, band_width, first_column)
+    weights = exact.Weights(sigma_p, sigma_s)
+    if features.shape[0] > 0 and cuda.runs(
+        fca_variant(windows, ties, features.shape[3]), features.device
+    ):
+        return cuda.score(features, reference, windows, weights, (ties, precision))
+    score = _scoring(windows, weights, ties, precision)
+    return _score_items(features, reference, score)
+
+
 @fca_score_batch.register_fake
 def _(features: Tensor, reference: Tensor, *options: object) -> Tensor:
     batch, _, height, width = features.shape
@@ -189,6 +234,23 @@ def _(
     windows = Windows(patch_size, window_stride, band_width, first_column)
     score = compiled.score_levels if compiled.runs(windows) else fast.score_levels
     return fast.blur_map(score(levels, reference, levels_count, windows), sigma_blur)
+
+
+@fca_score_fast.register_kernel("cuda")
+def _(
+    levels: Tensor,
+    reference: Tensor,
+    levels_count: int,
+    patch_size: int,
+    window_stride: int,
+    sigma_blur: float | None,
+    band_width: int | None,
+    first_column: int,
+) -> Tensor:
+    windows = Windows(patch_size, window_stride, band_width, first_column)
+    if cuda.runs(Variant(patch_size), levels.device):
+        return cuda.score_levels(levels, reference, levels_count, windows, sigma_blur)
+    return fast.blur_map(fast.score_levels(levels, reference, levels_count, windows), sigma_blur)
 
 
 @fca_score_fast.register_fake

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, get_args
 
 import torch
 
-from kernels import checks, compiled, library
+from kernels import checks, compiled, cuda, library
 from kernels.ranks import Precision, Ties
 from kernels.windows import Windows
 
@@ -232,9 +232,9 @@ def fca_score_fast(
 def backends() -> dict[str, dict[str, str]]:
     """Which implementation each operator runs here, by device: {"fca_score": {"cpu": ...}, ...}.
 
-    "reference" is torch, the others are instruction sets of the compiled kernels; why those are
-    missing is in `kernels.load_native().reason`. The environment variable LINESCAN_KERNEL forces
-    one of them.
+    "reference" is torch, "cuda" the device kernels, the others are instruction sets of the compiled
+    kernels; why those are missing is in `kernels.load_native().reason`, and for devices in
+    `kernels.load_cuda().reason`. The environment variable LINESCAN_KERNEL forces one of them.
 
     Raises:
         ValueError: LINESCAN_KERNEL names one that is not there.
@@ -243,6 +243,10 @@ def backends() -> dict[str, dict[str, str]]:
     running = {operator: dict.fromkeys(devices, compiled.REFERENCE) for operator in OPERATORS}
     for operator in COMPILED:
         running[operator]["cpu"] = compiled.chosen_path()
+    if "cuda" in devices:
+        on_device = cuda.chosen()
+        for operator in cuda.OPERATORS:
+            running[operator]["cuda"] = on_device
     return running
 
 

@@ -17,6 +17,9 @@ provider=${PIPESTATUS[0]}
 .venv/bin/linescan bench --json --set backbone.provider=cuda --set source.columns=4096 \
     --set tiles.columns=4096 --set source.length_m=20 >"$out/bench.json"
 bench=$?
+.venv/bin/python tools/bench_cuda.py --output "$out/kernels.json" | tee "$out/kernels.log"
+kernels=${PIPESTATUS[0]}
 
-echo "parity: exit $parity   provider gate: exit $provider   bench: exit $bench"
-[[ $parity -eq 0 && $provider -eq 0 && $bench -eq 0 ]]
+echo "parity: exit $parity   provider gate: exit $provider   bench: exit $bench" \
+    "  kernels: exit $kernels"
+[[ $parity -eq 0 && $provider -eq 0 && $bench -eq 0 && $kernels -eq 0 ]]

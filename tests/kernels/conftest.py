@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from _pytest.terminal import TerminalReporter
+
+    from kernels.cuda_launch import Launch, Variant
 
 PATHS = ("avx512", "avx2", "portable")
 ASKED_PATHS = pytest.StashKey[set[str]]()
@@ -85,6 +90,60 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.C
         terminalreporter.write_line(
             f"REQUIRE_KERNEL_PATHS must all have been run, got no test of {' '.join(missing)}"
         )
+
+
+class Emulator:
+    """Launches the device kernels on the CPU, thread by thread; see tests/native/emulate_cuda.cpp.
+
+    `backwards` runs the threads of a step in the other order.
+    """
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        self._library = library
+        self.backwards = False
+        self.spare_bytes = 0
+        self.launches: list[Launch] = []
+
+    def launch(self, variant: Variant, launch: Launch) -> None:
+        self.launches.append(launch)
+        outcome = getattr(self._library, launch.kernel)(
+            *variant.numbers,
+            *launch.grid,
+            launch.threads,
+            launch.shared_bytes + self.spare_bytes,
+            int(self.backwards),
+            *map(self._argument, launch.arguments),
+        )
+        assert outcome == 0, f"{launch.kernel}: outcome {outcome} of emulate_cuda.cpp"
+
+    @staticmethod
+    def _argument(argument: torch.Tensor | int | float) -> object:
+        if isinstance(argument, torch.Tensor):
+            assert argument.is_contiguous(), "kernels take dense tensors"
+            return ctypes.c_void_p(argument.data_ptr())
+        return ctypes.c_int(argument) if isinstance(argument, int) else ctypes.c_float(argument)
+
+
+@pytest.fixture(scope="session")
+def emulation(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    """The emulated kernels, compiled once; without a compiler a skip, but a failure in CI."""
+    compiler = shutil.which(os.environ.get("CXX", "g++"))
+    if compiler is None:
+        reason = "no C++ compiler: the arithmetic of the CUDA kernels is not tested"
+        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+    root = Path(__file__).parents[2]
+    library = tmp_path_factory.mktemp("emulation") / "emulate_cuda.so"
+    options = ["-std=c++20", "-O1", "-ffp-contract=off", "-shared", "-fPIC"]
+    options += ["-Wall", "-Wextra", "-Werror"]
+    source = root / "tests" / "native" / "emulate_cuda.cpp"
+    include = f"-I{root / 'kernels' / 'csrc'}"
+    subprocess.run([compiler, *options, include, "-o", library, source], check=True)
+    return ctypes.CDLL(str(library))
+
+
+@pytest.fixture
+def emulator(emulation: ctypes.CDLL) -> Emulator:
+    return Emulator(emulation)
 
 
 @pytest.fixture(scope="session")

@@ -71,8 +71,22 @@ def test_an_operator_that_was_never_compiled_says_so() -> None:
 def test_another_device_has_its_own_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     table = {"fca_score_fast": {"cpu": "avx2", "cuda": "cuda"}}
     monkeypatch.setattr("kernels.choice.backends", lambda: table)
-    found = running("fca_score_fast", 25, device="cuda")
+    found = running("fca_score_fast", LARGEST_PATCH, device="cuda")
     assert (found.path, found.reason) == ("cuda", "compiled for cuda")
+    assert running("fca_score_fast", LARGEST_PATCH + 2, device="cuda").path == "reference"
+
+
+def test_why_torch_runs_on_a_device_is_asked_of_its_kernels(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    table = dict.fromkeys(["fca_score", "channel_range"], {"cuda": "reference"})
+    monkeypatch.setattr("kernels.choice.backends", lambda: table)
+    report = kernels.LoadReport(False, None, "an old driver", "update it")
+    monkeypatch.setattr("kernels.cuda.load_cuda", lambda: report)
+    found = running("fca_score", 9, device="cuda")
+    assert (found.path, found.reason, found.remedy) == ("reference", "an old driver", "update it")
+    found = running("channel_range", device="cuda")
+    assert found.reason == "channel_range has no compiled kernel for cuda"
 
 
 def test_what_is_unknown_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
