@@ -1,6 +1,7 @@
 from torch import Tensor
 
 def usable_paths() -> list[str]: ...
+def blur_map(map: Tensor, spare: Tensor, taps: Tensor) -> None: ...
 def score_exact(
     features: Tensor,
     reference: Tensor,

@@ -84,6 +84,15 @@ def score_levels(levels: Tensor, reference: Tensor, levels_count: int, windows: 
     return scores
 
 
+def blur_map(scores: Tensor, sigma: float | None) -> Tensor:
+    """As `kernels.fast.blur_map`, to the bit, in place on a CPU tensor."""
+    from kernels import _native
+
+    if sigma is not None:
+        _native.blur_map(scores, torch.empty_like(scores), torch.tensor(gaussian(BLUR_TAPS, sigma)))
+    return scores
+
+
 def score_ranks(
     features: Tensor,
     reference: Tensor,

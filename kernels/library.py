@@ -232,8 +232,10 @@ def _(
     first_column: int,
 ) -> Tensor:
     windows = Windows(patch_size, window_stride, band_width, first_column)
-    score = compiled.score_levels if compiled.runs(windows) else fast.score_levels
-    return fast.blur_map(score(levels, reference, levels_count, windows), sigma_blur)
+    if compiled.runs(windows):
+        scores = compiled.score_levels(levels, reference, levels_count, windows)
+        return compiled.blur_map(scores, sigma_blur)
+    return fast.blur_map(fast.score_levels(levels, reference, levels_count, windows), sigma_blur)
 
 
 @fca_score_fast.register_kernel("cuda")

@@ -4,9 +4,12 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
+
 #include "checks.h"
 #include "exact_score.h"
 #include "fast_score.h"
+#include "map_blur.h"
 #include "median_reference.h"
 #include "module_counts.h"
 #include "paths.h"
@@ -64,6 +67,21 @@ void score_fast(const Array<const uint8_t, 3>& levels, const Array<const uint8_t
   check_shapes(task, reference, scores);
   const nb::gil_scoped_release release;
   linescan::fast_score(task, path, threads, scores.data());
+}
+
+void blur_map(const Array<float, 2>& map, const Array<float, 2>& spare,
+              const Array<const float, 1>& taps) {
+  const auto size = [](size_t length) { return static_cast<int64_t>(length); };
+  const int64_t height = size(map.shape(0));
+  const int64_t width = size(map.shape(1));
+  linescan::require(height >= 3 && width >= 3, "map must be at least 3 x 3",
+                    std::min(height, width));
+  linescan::require(size(spare.shape(0)) == height && size(spare.shape(1)) == width,
+                    "spare must have the size of the map", size(spare.shape(0)));
+  linescan::require(size(taps.shape(0)) == linescan::kMapTaps, "taps must be 5 weights",
+                    size(taps.shape(0)));
+  const nb::gil_scoped_release release;
+  linescan::blur_map(map.data(), spare.data(), height, width, taps.data());
 }
 
 struct ExactOptions {
@@ -176,6 +194,8 @@ NB_MODULE(_native, module) {
       nb::arg("window_stride"), nb::arg("band_width"), nb::arg("first_column"), nb::arg("path"),
       nb::arg("threads"),
       "FCA with every rank into `scores`; a band_width of 0 is one band, no `blur` is none.");
+  module.def("blur_map", &blur_map, nb::arg("map"), nb::arg("spare"), nb::arg("taps"),
+             "The blur of a finished map, in place, with 5 taps.");
   module.def("score_fast", &score_fast, nb::arg("levels"), nb::arg("reference"), nb::arg("scores"),
              nb::arg("levels_count"), nb::arg("patch_size"), nb::arg("window_stride"),
              nb::arg("band_width"), nb::arg("first_column"), nb::arg("path"), nb::arg("threads"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import warnings
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from kernels import backends, compiled, fca_score_fast, median_reference
 from kernels.compiled import PATH_VARIABLE, chosen_path, usable_paths
-from kernels.fast import score_levels
+from kernels.fast import blur_map, score_levels
 from kernels.median import median_windows
 from kernels.windows import Windows
 
@@ -59,6 +60,15 @@ def test_scores_have_the_bits_of_torch(
     reference = torch.from_numpy(np.sort(values, axis=-1))
     expected = score_levels(levels, reference, levels_count, windows)
     assert torch.equal(compiled.score_levels(levels, reference, levels_count, windows), expected)
+
+
+@pytest.mark.parametrize("sigma", [0.6, 1.0, 3.0, math.inf])
+@pytest.mark.parametrize("size", [(3, 3), (3, 70), (4, 5), (5, 4), (37, 41)])
+def test_the_blur_of_a_map_has_the_bits_of_torch(path: str, sigma: float, size) -> None:
+    scores = torch.rand(size, generator=torch.Generator().manual_seed(1))
+    expected = blur_map(scores, sigma)
+    assert torch.equal(compiled.blur_map(scores.clone(), sigma), expected)
+    assert torch.equal(compiled.blur_map(scores.clone(), None), scores)
 
 
 @pytest.mark.parametrize(("side", "levels_count"), [(9, 29), (9, 30), (11, 23), (11, 32)])
