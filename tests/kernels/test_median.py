@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -58,14 +60,8 @@ def test_a_band_without_a_complete_window_takes_the_nearest(make_levels) -> None
     assert not torch.equal(bands[3], bands[6])
 
 
-STEMS = [
-    "fca_T25_prelim",
-    "fca_s0_big40x40x64_T9_p3_s1",
-    "fca_s0_rand24x20x8_T5_p3_s1",
-    "fca_s0_relu32x32x16_T9_p3_s1",
-    "fca_s0_struct32x32x16_T3_p3_s1",
-    "fca_s0_ties24x24x8_T9_p3_s1",
-]
+FOLDER = Path(__file__).parents[1] / "golden"
+STEMS = sorted(path.stem for path in FOLDER.glob("fca_*.npz"))
 
 
 @pytest.mark.parametrize("stem", STEMS)

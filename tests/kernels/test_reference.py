@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,27 +15,11 @@ from kernels.compiled import PATH_VARIABLE, REFERENCE
 from kernels.reference import Weights, score, window_errors
 from kernels.windows import Windows, gaussian
 
-GOLDEN = [
-    "fca_T25_prelim",
-    "fca_s0_big40x40x64_T9_p3_s1",
-    "fca_s0_period24x24x8_T5_p3_s1",
-    "fca_s0_period24x24x8_T9_p3_s1",
-    "fca_s0_rand24x20x8_T3_p3_s1",
-    "fca_s0_rand24x20x8_T5_p3_s1",
-    "fca_s0_rand24x20x8_T9_p3_s0",
-    "fca_s0_rand24x20x8_T9_p3_s1",
-    "fca_s0_rand24x20x8_T9_p6_s3",
-    "fca_s0_relu32x32x16_T3_p3_s1",
-    "fca_s0_relu32x32x16_T5_p3_s1",
-    "fca_s0_relu32x32x16_T9_p3_s1",
-    "fca_s0_struct32x32x16_T3_p3_s1",
-    "fca_s0_struct32x32x16_T9_p3_s1",
-    "fca_s0_ties24x24x8_T3_p3_s1",
-    "fca_s0_ties24x24x8_T5_p3_s1",
-    "fca_s0_ties24x24x8_T9_p3_s1",
-    "fca_s1_relu32x32x16_T9_p3_s1",
-    "fca_s1_ties24x24x8_T9_p3_s1",
-]
+FOLDER = Path(__file__).parents[1] / "golden"
+GOLDEN = sorted(path.stem for path in FOLDER.glob("fca_*.npz"))
+EVERY_WINDOW = sorted(path.stem for path in FOLDER.glob("fcaknn_*.npz"))
+COUNTS = (29, 4, 8)
+WEIGHTED = sorted(path.stem for path in FOLDER.glob("sww_*.npz"))
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +30,10 @@ def _torch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def close_to_maximum(got: torch.Tensor, expected: np.ndarray, share: float = 1e-5) -> None:
     np.testing.assert_allclose(got, expected, rtol=0, atol=share * expected.max())
+
+
+def test_no_stored_vector_is_missing() -> None:
+    assert (len(GOLDEN), len(EVERY_WINDOW), len(WEIGHTED)) == COUNTS
 
 
 @pytest.mark.parametrize("stem", GOLDEN)
@@ -63,7 +52,7 @@ def test_stored_maps(golden, stem: str) -> None:
     close_to_maximum(got, vector["map_stable"])
 
 
-@pytest.mark.parametrize("stem", ["fcaknn_s0_12x10x4_T3", "fcaknn_s0_16x16x4_T5"])
+@pytest.mark.parametrize("stem", EVERY_WINDOW)
 def test_stored_maps_of_every_window_as_the_reference(golden, oracle, stem: str) -> None:
     vector = golden(stem)
     side, features = int(vector["T"]), vector["features"]
@@ -78,9 +67,9 @@ def test_stored_maps_of_every_window_as_the_reference(golden, oracle, stem: str)
         close_to_maximum(ordered[:count].mean(dim=0), expected)
 
 
-@pytest.mark.parametrize("case", ["rand24x20x8_T3", "rand24x20x8_T9", "ties24x24x8_T9"])
-def test_stored_sample_weighted_maps_from_the_window_errors(golden, case: str) -> None:
-    vector = golden(f"sww_s0_{case}")
+@pytest.mark.parametrize("stem", WEIGHTED)
+def test_stored_sample_weighted_maps_from_the_window_errors(golden, stem: str) -> None:
+    vector = golden(stem)
     windows = Windows(int(vector["T"]))
     features = vector["features"].contiguous()
     reference = kernels.median_reference(features, windows.patch_size)
