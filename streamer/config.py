@@ -135,6 +135,7 @@ class Scoring(Section):
     sigma_s: Level | None = 1.0
     sigma_blur: Level = 1.0
     ties: Literal["first", "mid", "mean"] = "mid"
+    precision: Literal["exact", "u8"] = "exact"
     threads: int = Field(default=1, ge=1, le=256)
 
     @property

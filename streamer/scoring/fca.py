@@ -126,17 +126,19 @@ class FcaFast:
 
 @dataclass(frozen=True, slots=True)
 class FcaExact:
-    """FCA as published, on float32 features."""
+    """FCA as published, on float32 features or on bytes of them."""
 
     patch_size: int
     sigma_p: float
     sigma_s: float | None
     ties: Literal["first", "mid", "mean"]
+    precision: Literal["exact", "u8"] = "exact"
 
     @classmethod
     def of(cls, settings: config.Scoring) -> FcaExact:
         """As configured."""
-        return cls(settings.patch_size, settings.sigma_p, settings.sigma_s, settings.ties)
+        weights = settings.sigma_p, settings.sigma_s
+        return cls(settings.patch_size, *weights, settings.ties, settings.precision)
 
     @property
     def name(self) -> str:
@@ -156,6 +158,7 @@ class FcaExact:
             "sigma_p": self.sigma_p,
             "sigma_s": self.sigma_s,
             "ties": self.ties,
+            "precision": self.precision,
         }
 
     def quantise(self, features: torch.Tensor, scale: ChannelScale) -> torch.Tensor:
@@ -178,6 +181,7 @@ class FcaExact:
             sigma_p=self.sigma_p,
             sigma_s=self.sigma_s,
             ties=self.ties,
+            precision=self.precision,
         )
         return _finite(scores)
 

@@ -71,7 +71,7 @@ def test_every_setting_reaches_the_kernel() -> None:
         other = FcaFast.of(Scoring(**change))
         maps.append(other.score(quantised, other.reference(quantised)))
     exact = EXACT.quantise(features().round(), scale(3))
-    for change in ({}, {"sigma_p": 1.0}, {"sigma_s": None}, {"ties": "first"}):
+    for change in ({}, {"sigma_p": 1.0}, {"sigma_s": None}, {"ties": "first"}, {"precision": "u8"}):
         other = FcaExact.of(Scoring(method="fca", **change))
         maps.append(other.score(exact, other.reference(exact)))
     for index, one in enumerate(maps):
@@ -86,7 +86,14 @@ def test_whatever_changes_a_fast_score_is_a_parameter(change: dict[str, float]) 
 
 
 @pytest.mark.parametrize(
-    "change", [{"patch_size": 5}, {"sigma_p": 2.0}, {"sigma_s": None}, {"ties": "first"}]
+    "change",
+    [
+        {"patch_size": 5},
+        {"sigma_p": 2.0},
+        {"sigma_s": None},
+        {"ties": "first"},
+        {"precision": "u8"},
+    ],
 )
 def test_whatever_changes_an_exact_score_is_a_parameter(change: dict[str, object]) -> None:
     assert FcaExact.of(Scoring(method="fca", **change)).parameters != EXACT.parameters
