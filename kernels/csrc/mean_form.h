@@ -27,6 +27,9 @@ void make_mean_table(const float* reference, MeanTable& table) {
 
 // Mean of |value - r(k)| over first <= k < end: below `split` the reference is no larger.
 inline float mean_error(const MeanTable& table, float value, int first, int end) {
+  // As in vectors whose values are all alone: prefix sums are rounded, and the bits would depend on
+  // how long the vectors are.
+  if (end == first + 1) return std::fabs(table.reference[first] - value);
   const float* above = std::upper_bound(table.reference + first, table.reference + end, value);
   const auto split = static_cast<int>(above - table.reference);
   const double sum = table.sums[first] + table.sums[end] - 2 * table.sums[split] +
