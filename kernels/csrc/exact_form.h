@@ -9,6 +9,7 @@
 #include "error_form.h"
 #include "exact_task.h"
 #include "mean_form.h"
+#include "part_form.h"
 #include "planes.h"
 #include "rank_form.h"
 
@@ -20,7 +21,6 @@ using linescan::Range;
 using linescan::Strip;
 using linescan::Ties;
 
-constexpr int64_t kPartBytes = 384 * 1024;  // Sums of the vectors of a part.
 constexpr int64_t kMostTableBytes = 1024 * 1024;
 
 template <class Simd, class Keys, class Errors, int kSide, bool kMean>
@@ -36,10 +36,11 @@ class ExactForm {
   static constexpr int kTableBytes = Errors::kPlanes * kTableSize;
   static constexpr bool kFusable = Errors::kPlanes == 1;  // Bytes all the way.
   static constexpr int kPhasePitch = kLanes + 2 * kMostSpan;
+  using Parts = PartForm<kSide, kLanes>;
 
  public:
   static int64_t parts(const ExactTask& task, const Field& field) {
-    return divide_up(vectors(field), part_vectors(task));
+    return Parts(task, field).count();
   }
 
   static size_t bytes(const ExactTask& task, const Field& field) {
@@ -49,19 +50,21 @@ class ExactForm {
 
   static void add(const Strip& strip, int64_t part, uint8_t* scratch) {
     ExactForm form(strip, scratch);
-    const int64_t count = part_vectors(*strip.task);
-    form.run({part * count, least(vectors(*strip.field), (part + 1) * count)});
+    form.run(form.parts_.vectors_of(part));
   }
 
  private:
   ExactForm(const Strip& strip, uint8_t* scratch)
-      : strip_(strip), task_(*strip.task), field_(*strip.field), pieces_(scratch) {
-    most_bands_ = task_.band(field_.first_row + (field_.window_rows - 1) * field_.stride) -
-                  task_.band(field_.first_row) + 1;
-    const int64_t table_bytes = most_bands_ * task_.references * kTableBytes;
+      : strip_(strip),
+        task_(*strip.task),
+        field_(*strip.field),
+        parts_(task_, field_),
+        pieces_(scratch) {
+    const int64_t most_bands = parts_.most_bands();
+    const int64_t table_bytes = most_bands * task_.references * kTableBytes;
     group_ =
         most(1, least(Errors::kMostChannels, least(task_.channels, kMostTableBytes / table_bytes)));
-    totals_ = pieces_.take<float>(part_vectors(task_) * task_.references * kArea * kLanes);
+    totals_ = pieces_.take<float>(parts_.most_vectors() * task_.references * kArea * kLanes);
     sums_ = pieces_.take<Sum>(task_.references * kArea * kLanes);
     ranks_ = pieces_.take<uint8_t>(kArea * kLanes);
     ends_ = pieces_.take<uint8_t>(kInPlace ? kArea * kLanes : 0);
@@ -69,24 +72,20 @@ class ExactForm {
     values_ = pieces_.take<Value>(2 * kLanes);
     gathered_ =
         pieces_.take<Item>(field_.stride > 1 ? (2 * kReach + 1) * field_.stride * kPhasePitch : 0);
-    tables_ = pieces_.take<uint8_t>(most_bands_ * task_.references * group_ * kTableBytes);
-    means_ = pieces_.take<MeanTable>(kMean ? most_bands_ * task_.references * group_ : 0);
+    tables_ = pieces_.take<uint8_t>(most_bands * task_.references * group_ * kTableBytes);
+    means_ = pieces_.take<MeanTable>(kMean ? most_bands * task_.references * group_ : 0);
     bands_ = pieces_.take<int32_t>(kSide * kLanes);
-    masks_ = pieces_.take<uint8_t>(most_bands_ > 1 ? kSide * kLanes * kLanes : 0);
+    masks_ = pieces_.take<uint8_t>(most_bands > 1 ? kSide * kLanes * kLanes : 0);
   }
 
   using Value = typename Errors::Value;
 
-  static int64_t plane_vectors(const Field& field) { return divide_up(field.plane(), kLanes); }
-  static int64_t vectors(const Field& field) { return field.planes() * plane_vectors(field); }
-  static int64_t part_vectors(const ExactTask& task) {
-    return most(1, kPartBytes / (task.references * kArea * kLanes * 4));
-  }
-
   void run(Range range) {
     const int64_t size = (range.last - range.first) * task_.references * kArea * kLanes;
     std::memset(totals_, 0, static_cast<size_t>(size) * sizeof(float));
-    first_band_ = task_.band(field_.first_row);
+    const Range bands = parts_.bands_of(range);
+    first_band_ = bands.first;
+    bands_count_ = bands.last - bands.first;
     for (int64_t first = 0; first < task_.channels; first += group_) {
       const linescan::Channels channels{first, least(task_.channels, first + group_)};
       make_tables(channels);
@@ -106,7 +105,7 @@ class ExactForm {
   }
 
   void make_tables(linescan::Channels channels) {
-    for (int64_t band = 0; band < most_bands_; ++band) {
+    for (int64_t band = 0; band < bands_count_; ++band) {
       for (int64_t reference = 0; reference < task_.references; ++reference) {
         const float* from =
             task_.reference +
@@ -122,11 +121,11 @@ class ExactForm {
 
   // Everything that depends on where a vector lies.
   void aim(int64_t vector) {
-    const int64_t plane = vector / plane_vectors(field_);
-    start_ = vector % plane_vectors(field_) * kLanes;
-    phase_row_ = plane / field_.stride;
-    phase_column_ = plane % field_.stride;
-    offset_ = plane * field_.plane();
+    plane_ = vector / parts_.plane_vectors();
+    start_ = vector % parts_.plane_vectors() * kLanes;
+    phase_row_ = plane_ / field_.stride;
+    phase_column_ = plane_ % field_.stride;
+    offset_ = plane_ * field_.plane();
     around_.wanted_rows = 0;
     around_.wanted_columns = 0;
     // Distances from a multiple of the stride, for they are negative too.
@@ -142,7 +141,11 @@ class ExactForm {
     }
     aim_neighbours();
     list_places();
-    for (int first = 0; first < kSide; ++first) aim_bands(first);
+    for (int first = 0; first < kSide; ++first) {
+      counts_[first] = parts_.list_bands(
+          plane_, start_, first,
+          {first_band_, bands_ + first * kLanes, masks_ + first * kLanes * kLanes});
+    }
   }
 
   // Distances in the keys themselves or, with strides, in what gather() makes of them.
@@ -156,32 +159,6 @@ class ExactForm {
       around_.columns[at] = (column % field_.stride - phase_column_) * kPhasePitch +
                             column / field_.stride - turn / field_.stride;
     }
-  }
-
-  // The bands of the windows that start `first` rows after the first neighbour.
-  void aim_bands(int first) {
-    int32_t* bands = bands_ + first * kLanes;
-    uint8_t* masks = masks_ + first * kLanes * kLanes;
-    bands[0] = 0;
-    counts_[first] = 1;
-    if (most_bands_ == 1) return;
-    counts_[first] = 0;
-    for (int lane = 0; lane < kLanes; ++lane) {
-      const int32_t band = band_of((start_ + lane) / field_.pitch, first);
-      if (counts_[first] == 0 || bands[counts_[first] - 1] != band) {
-        bands[counts_[first]] = band;
-        std::memset(masks + counts_[first] * kLanes, 0, kLanes);
-        ++counts_[first];
-      }
-      masks[(counts_[first] - 1) * kLanes + lane] = 0xff;
-    }
-  }
-
-  int32_t band_of(int64_t plane_row, int first) const {
-    const int64_t row = plane_row * field_.stride + phase_row_ - field_.lead;
-    const int64_t last = (field_.window_rows - 1) * field_.stride;
-    const int64_t centre = most(0, least(last, row + first - kSide / 2));
-    return static_cast<int32_t>(task_.band(field_.first_row + centre) - first_band_);
   }
 
   // The places of a vector's positions in the windows that are asked for, row by row.
@@ -230,7 +207,7 @@ class ExactForm {
     }
   }
 
-  bool paired() const { return kInPlace && !kMean && task_.references == 1 && most_bands_ == 1; }
+  bool paired() const { return kInPlace && !kMean && task_.references == 1 && bands_count_ == 1; }
 
   void add_two([[maybe_unused]] int64_t channel, [[maybe_unused]] int64_t table,
                [[maybe_unused]] Sum* sums) {
@@ -299,7 +276,7 @@ class ExactForm {
   }
 
   bool fused() const {
-    return kFusable && task_.references == 1 && most_bands_ == 1 && !task_.turned();
+    return kFusable && task_.references == 1 && bands_count_ == 1 && !task_.turned();
   }
 
   // Ranks become errors as they are counted.
@@ -347,7 +324,7 @@ class ExactForm {
 
   void add_reference(int64_t table, Sum* sums) {
     const int64_t step = task_.references * group_;  // From a band's table to the next one's.
-    if (most_bands_ == 1) {
+    if (bands_count_ == 1) {
       const OneBand<Simd, kArea, Errors::kPlanes> look(tables_ + table * kTableBytes);
       const Segments at{1, bands_, masks_};
       return add_places(look, {places_, places_ + row_ends_[kSide - 1]}, table, at, sums);
@@ -397,10 +374,12 @@ class ExactForm {
   const Strip& strip_;
   const ExactTask& task_;
   const Field& field_;
+  Parts parts_;
   Pieces pieces_;
-  int64_t most_bands_;
   int64_t group_;
-  int64_t first_band_ = 0;
+  int64_t first_band_ = 0;  // Of the part.
+  int64_t bands_count_ = 1;
+  int64_t plane_ = 0;
   int64_t start_ = 0;   // Of the vector in its plane.
   int64_t offset_ = 0;  // Of the plane in the field.
   int64_t phase_row_ = 0;

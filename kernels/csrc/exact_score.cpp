@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <limits>
 #include <vector>
 
 #include "checks.h"
@@ -16,6 +17,7 @@ namespace linescan {
 namespace {
 
 constexpr int64_t kLargestChannels = 65'000;  // Sums of bytes stay exact in floats.
+constexpr int64_t kLargestMap = std::numeric_limits<int32_t>::max();  // Places are 32-bit.
 constexpr size_t kLine = 64;
 
 void check(const ExactTask& task, int threads) {
@@ -23,6 +25,7 @@ void check(const ExactTask& task, int threads) {
   require(task.channels <= kLargestChannels, "channels must be <= 65000", task.channels);
   require(std::min(task.height, task.width) >= task.side, "features must be at least patch_size",
           std::min(task.height, task.width));
+  require(task.height <= kLargestMap / task.width, "height must be < 2 ** 31 / width", task.height);
   require(task.references >= 1, "references must be >= 1", task.references);
   require(task.stride >= 1 && task.stride <= std::min(kLargestStride, task.side),
           "window_stride must be 1..4 and not above patch_size", task.stride);
@@ -62,7 +65,8 @@ class RectangleScore {
         guard_(2 * task.side * (field_.pitch + 1) + 4 * static_cast<int64_t>(kLine)),
         key_step_(field_.positions() + static_cast<int64_t>(kLine)),
         loan_(shared_bytes()) {
-    for (int64_t thread = 0; thread < threads; ++thread) scratch_.emplace_back(thread_bytes());
+    const int64_t useful = std::min(threads, most_pieces());
+    for (int64_t thread = 0; thread < useful; ++thread) scratch_.emplace_back(thread_bytes());
     lay_out();
   }
 
@@ -87,6 +91,10 @@ class RectangleScore {
   }
 
  private:
+  int64_t most_pieces() const {
+    return std::max({task_.channels, kernel_.parts(task_, field_),
+                     rectangle_.rows.last - rectangle_.rows.first});
+  }
   size_t key_bytes() const { return task_.bytes ? 1 : 2; }
   int64_t values() const { return (rows_.last - rows_.first) * (columns_.last - columns_.first); }
   size_t all_key_bytes() const {

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels import fca_score, fca_score_batch
-from kernels.compiled import PATH_VARIABLE
+from kernels.compiled import PATH_VARIABLE, usable_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -299,3 +299,36 @@ def test_the_extension_refuses_what_it_cannot_hold(path: str, change, text: str)
     }
     with pytest.raises(ValueError, match=text):
         _native.score_exact(**(arguments | change))
+
+
+def draw_magnitudes(generator: torch.Generator, shape: tuple[int, ...]) -> torch.Tensor:
+    """Ordinary numbers among ones down to 2 ** -60: their sums are rounded, in double too."""
+    exponents = torch.randint(0, 2, shape, generator=generator)
+    exponents *= torch.randint(0, 60, shape, generator=generator)
+    return torch.rand(shape, generator=generator).ldexp(-exponents)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_values_alone_beside_shared_ranks_have_the_same_bits_on_every_path(
+    monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    features = draw_magnitudes(generator, (1, 11, 300))
+    reference = draw_magnitudes(generator, (1, 121)).sort(-1).values
+    maps = []
+    for one in usable_paths():
+        monkeypatch.setenv(PATH_VARIABLE, one)
+        maps.append(fca_score(features, reference, 11, ties="mean", window_stride=4))
+    assert all(torch.equal(one, maps[0]) for one in maps)
+
+
+def test_each_of_many_narrow_bands_keeps_its_own_reference(path: str) -> None:
+    """Far more bands than meet in one part of the map, whose tables hold its own alone."""
+    generator = torch.Generator().manual_seed(7)
+    features = torch.rand((2, 9, 2000), generator=generator)
+    reference = torch.rand((2000, 2, 2, 9), generator=generator).sort(-1).values
+    options = {"band_width": 1, "sigma_s": None}
+    whole = fca_score(features, reference, 3, **options)
+    torch.testing.assert_close(
+        whole, in_torch(features, reference, 3, **options), rtol=0, atol=1e-6 * float(whole.max())
+    )

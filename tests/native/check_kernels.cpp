@@ -6,7 +6,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -15,31 +14,17 @@
 #include "median_reference.h"
 #include "paths.h"
 #include "plain_kernels.h"
+#include "random_maps.h"
 
+using checks::fail;
+using checks::pick;
+using checks::Random;
+using checks::random_levels;
 using linescan::CountTask;
 using linescan::FastTask;
 using linescan::MedianTask;
 
 namespace {
-
-using Random = std::mt19937;
-
-int64_t pick(Random& random, int64_t low, int64_t high) {
-  return std::uniform_int_distribution<int64_t>(low, high)(random);
-}
-
-std::vector<uint8_t> random_levels(Random& random, int64_t count, int levels) {
-  std::vector<uint8_t> values(static_cast<size_t>(count));
-  for (uint8_t& value : values) value = static_cast<uint8_t>(pick(random, 0, levels - 1));
-  return values;
-}
-
-[[noreturn]] void fail(const char* what, const std::string& path, const int64_t (&numbers)[8]) {
-  std::printf("%s differs on %s:", what, path.c_str());
-  for (const int64_t number : numbers) std::printf(" %lld", static_cast<long long>(number));
-  std::printf("\n");
-  std::exit(1);
-}
 
 void check_fast(Random& random) {
   FastTask task{};
@@ -219,7 +204,7 @@ void check_counted_medians(Random& random) {
   const MedianTask sorted{under.data(),        ranges.data(),     nullptr,    task.channels,
                           task.rows(),         task.width,        task.bands, task.stride_rows,
                           task.stride_columns, task.levels_count, task.side};
-  const std::vector<uint8_t> expected = plain_medians(sorted);
+  const std::vector<uint8_t> expected = plain::medians_of(sorted);
   std::vector<uint8_t> reference(expected.size());
   std::vector<uint8_t> open(bins.size());
   linescan::counted_medians({{totals.data(), 2},
@@ -279,6 +264,7 @@ int main(int count, char** arguments) {
   unsigned maps = 0;
   for (; elapsed() < seconds; ++maps) {
     Random random(seed + maps);
+    checks::check_exact(random);
     check_fast(random);
     check_medians(random);
     check_counts(random);
