@@ -39,7 +39,8 @@ template <class Real>
 void find_places(const float* values, int64_t count, Real smallest, Real scale, uint32_t* places) {
   for (int64_t at = 0; at < count; ++at) {
     const auto place = static_cast<int32_t>((static_cast<Real>(values[at]) - smallest) * scale);
-    places[at] = static_cast<uint32_t>(place);
+    // What is not finite, and refused by the callers, must do no harm either.
+    places[at] = std::min(static_cast<uint32_t>(place), kBins * kBins - 1);
   }
 }
 
@@ -91,6 +92,14 @@ void sort_places(Memory& memory, int64_t count) {
   }
 }
 
+// An integer in the order of the values, also where one is no number.
+int32_t ordered_bits(float value) {
+  value += 0.0f;  // -0 becomes 0.
+  int32_t bits;
+  std::memcpy(&bits, &value, sizeof(bits));
+  return bits < 0 ? INT32_MIN - bits : bits;
+}
+
 // Sorts what is almost sorted by insertion, and anything else by comparison.
 void put_right(const float* values, int64_t count, uint16_t* order) {
   int64_t moves = 0;
@@ -101,8 +110,9 @@ void put_right(const float* values, int64_t count, uint16_t* order) {
     order[to] = own;
     moves += at - to;
     if (moves > kMostMovesPerValue * count) {
-      std::sort(order, order + count,
-                [values](uint16_t a, uint16_t b) { return values[a] < values[b]; });
+      std::sort(order, order + count, [values](uint16_t a, uint16_t b) {
+        return ordered_bits(values[a]) < ordered_bits(values[b]);
+      });
       return;
     }
   }
