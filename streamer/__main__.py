@@ -5,11 +5,14 @@ from __future__ import annotations
 import signal
 import sys
 
+from streamer.interrupts import interrupts_held
+
 
 def main() -> None:
     """Run `linescan`; see `linescan --help`."""
     try:
-        from streamer.cli import run_command
+        with interrupts_held():
+            from streamer.cli import run_command
     except KeyboardInterrupt:
         sys.exit(130)
     code = run_command(sys.argv[1:])

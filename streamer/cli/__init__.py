@@ -20,10 +20,10 @@ from streamer.cli.exit_codes import (
     PARITY,
     USAGE,
 )
-from streamer.cli.interrupts import interrupts_held
 from streamer.cli.options import EnvironmentFault, UsageFault
 from streamer.cli.scratch import scratch_folder
 from streamer.config import ConfigError
+from streamer.interrupts import interrupts_held
 from streamer.scoring.faults import KernelError
 
 # Typer brings click under its own name or not, depending on its version: take the base from it.

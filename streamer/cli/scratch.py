@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamer.cli.interrupts import terminated_like_interrupted
+from streamer.interrupts import terminated_like_interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

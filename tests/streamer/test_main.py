@@ -45,6 +45,25 @@ def test_an_interrupt_while_modules_load_leaves_no_traceback():
     assert (ran.returncode, ran.stderr) == (130, "")
 
 
+def test_an_interrupt_that_comes_while_modules_load_waits_for_them():
+    """Libraries turn it into faults of their own where it ends their import."""
+    code = (
+        "import os, signal, sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'streamer.cli':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "        if name == 'pydantic':\n"
+        "            print('pydantic is loaded after it', flush=True)\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "from streamer.__main__ import main\n"
+        "main()\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (130, "")
+    assert ran.stdout == "pydantic is loaded after it\n"
+
+
 def test_libraries_are_told_to_stay_silent_before_any_of_them_loads():
     code = (
         "import os, sys\n"

@@ -11,12 +11,12 @@ from importlib import import_module
 
 import pytest
 
-from streamer.cli.interrupts import interrupts_held, terminated_like_interrupted
+from streamer.interrupts import interrupts_held, terminated_like_interrupted
 
 # A stand-in for a slow import of a library that has a thread of its own.
 SLOW_IMPORT = """
 import sys, threading, time
-from streamer.cli.interrupts import interrupts_held
+from streamer.interrupts import interrupts_held
 threading.Thread(target=time.sleep, args=(30,), daemon=True).start()
 try:
     with interrupts_held():
