@@ -208,7 +208,7 @@ class FastForm {
         band = task_.band(row * kStride);
         make_tables(first, band, floor);
       }
-      load_own(first, row);
+      load_own(row);
       add_window_row(row, windows);
     }
   }
@@ -263,8 +263,9 @@ class FastForm {
   // Rows of positions that window row `row` completes, relative to the map.
   int64_t position_row(int64_t row, int turn) const { return row * kStride - kRadius + turn; }
 
-  // The levels of those rows, by phase, as words of even and of odd lanes.
-  void load_own(int64_t first, int64_t row) {
+  // The levels of those rows, by phase, as words of even and of odd lanes. They stand in the planes
+  // already, behind what is mirrored.
+  void load_own(int64_t row) {
     for (int turn = 0; turn < kStride; ++turn) {
       const int64_t position = position_row(row, turn);
       if (position < 0 || position >= rows_) continue;
@@ -274,8 +275,12 @@ class FastForm {
         uint8_t* bytes = reinterpret_cast<uint8_t*>(own) + lanes_;
         std::memset(bytes, kNoLevel, static_cast<size_t>(lanes_));
         const int64_t count = divide_up(columns_ - phase, kStride);
+        const uint8_t* dealt = planes_ +
+                               (position * kStride + (phase + kRadius) % kStride) * lanes_ + kLead +
+                               (phase + kRadius) / kStride;
         for (int64_t channel = 0; channel < present_; ++channel) {
-          deal<kStride>(source(first, channel, position) + phase, count, bytes + channel * pitch_);
+          std::memcpy(bytes + channel * pitch_, dealt + channel * pitch_,
+                      static_cast<size_t>(count));
         }
         split_row(bytes, own);
       }

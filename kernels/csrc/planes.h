@@ -83,10 +83,24 @@ inline void transpose(const uint8_t* upright, int64_t rows, int64_t columns, uin
   }
 }
 
-// Every kStep-th byte.
+constexpr int64_t kDealt = 32;
+
+template <int kStep>
+void deal_block(const uint8_t* __restrict from, uint8_t* __restrict to) {
+  for (int64_t index = 0; index < kDealt; ++index) to[index] = from[index * kStep];
+}
+
+// Every kStep-th byte, block by block; the last block overlaps the one before.
 template <int kStep>
 void deal(const uint8_t* __restrict from, int64_t count, uint8_t* __restrict to) {
-  for (int64_t index = 0; index < count; ++index) to[index] = from[index * kStep];
+  if (count < kDealt) {
+    for (int64_t index = 0; index < count; ++index) to[index] = from[index * kStep];
+    return;
+  }
+  for (int64_t index = 0; index < count - kDealt; index += kDealt) {
+    deal_block<kStep>(from + index * kStep, to + index);
+  }
+  deal_block<kStep>(from + (count - kDealt) * kStep, to + count - kDealt);
 }
 
 }  // namespace
