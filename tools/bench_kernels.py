@@ -1,176 +1,269 @@
-"""Measures the scoring kernels against torch on this machine: a table, and JSON with --json."""
+"""Measures the scoring kernels against their goals on this machine: a table, JSON with --json."""
 
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 import os
 import platform
-import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
+from kernel_cases import (
+    SIDE,
+    SORTED_CHANNELS,
+    Case,
+    choose_path,
+    least_ms,
+    sort_based_ms,
+    two_thread_gain,
+)
+from kernel_goals import Goal, goal_table, ratio
+from kernel_memory import extra_mb
 
-from kernels import fca_score_fast, median_reference
-from kernels.compiled import PATH_VARIABLE, REFERENCE, usable_paths
-from kernels.windows import pad_mirrored
+from kernels.compiled import REFERENCE, chosen_path, usable_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from torch import Tensor
+    from kernel_cases import Shape
 
-SIDE, LEVELS = 9, 16
-SHAPES = ((512, 128, 128), (288, 32, 32), (128, 40, 40), (240, 64, 55))
-BIG = SHAPES[0]
-# What the compiled kernel is to reach on one core, ms on the big map with AVX-512.
-REACH_MS = {1: 35.0, 2: 15.0}
+    from kernels.ranks import Ties
+
+BIG = (512, 128, 128)
+SMALL = ((288, 32, 32), (128, 40, 40), (240, 64, 55))
+RANKED = ("u8", "exact")
+# Milliseconds, and how many times faster than sorting.
+FIRST_REACH = {"u8": (60.0, 1000.0), "exact": (150.0, 440.0)}
+TIES_REACH: dict[Ties, float] = {"mid": 1.3, "mean": 1.5}
+FAST_REACH_MS = {1: 35.0, 2: 15.0}
+FAST_RATIO = 4400.0
 MEDIAN_REACH_MS = {1: 200.0, SIDE: 15.0}
-SORTED_CHANNELS = 4
+TIES: tuple[Ties, ...] = ("first", "mid", "mean")
+PATH_REACH, REFERENCES_REACH, THREADS_REACH, SMALL_REACH, MEMORY_REACH_MB = (
+    3.0,
+    1.6,
+    1.85,
+    1.5,
+    64.0,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
-    """One kernel on one map: best CPU milliseconds, and how much faster than both torch forms."""
+class Bench:
+    """What is measured: the map of the goals, small maps, calls per case, sorting or not."""
 
-    kernel: str
-    path: str
-    shape: tuple[int, int, int]
-    window_stride: int
-    bands: bool
-    ms: float
-    ns_per_feature: float
-    to_torch: float | None
-    to_sorting: float | None
-    reach_ms: float | None
+    big: Shape = BIG
+    small: tuple[Shape, ...] = SMALL
+    repeats: int = 7
+    quick: bool = False
+
+    @property
+    def scored(self) -> tuple[Case, ...]:
+        """Each kernel with one reference on the big map."""
+        ranked = tuple(Case(kernel, self.big) for kernel in RANKED)
+        return (*ranked, *(Case("fast", self.big, stride=stride) for stride in FAST_REACH_MS))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
-    parser.add_argument("--repeats", type=int, default=9, help="the best of so many counts")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of the tables")
+    parser.add_argument("--repeats", type=int, default=7, help="the least of so many calls")
+    parser.add_argument("--quick", action="store_true", help="leave sorting out")
+    parser.add_argument("--paths", action="store_true", help="every kernel on every path as well")
     arguments = parser.parse_args()
+    if arguments.repeats < 1:
+        parser.error(f"--repeats must be >= 1, got {arguments.repeats}")
+    bench = Bench(repeats=arguments.repeats, quick=arguments.quick)
+    report = measure(bench, arguments.paths)
+    print(json.dumps(report.as_json(), indent=2) if arguments.json else as_text(report))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything measured, and on what: milliseconds, load averages before and after."""
+
+    cpu: str
+    torch: str
+    path: str
+    shape: Shape
+    sort_based_ms: float | None
+    goals: list[Goal]
+    paths: list[PathRow]
+    load_average: tuple[float, float]
+
+    def as_json(self) -> dict[str, object]:
+        """Plain values, the goals with their verdicts."""
+        return asdict(self) | {
+            "sort_based_channels_measured": SORTED_CHANNELS,
+            "goals": [goal.as_json() for goal in self.goals],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class PathRow:
+    """One kernel on one path."""
+
+    what: str
+    ms: float
+    ns_per_feature: float
+    to_sorting: float | None
+
+
+def measure(bench: Bench, paths: bool = False) -> Report:
+    """The goals and, with `paths`, each kernel on each path."""
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    sorting_ms = sort_based_ms()
-    timings = [*fast_form(sorting_ms, arguments.repeats), *medians(arguments.repeats)]
-    if arguments.json:
-        print(json.dumps(report(timings, sorting_ms), indent=2))
-    else:
-        print_table(timings, sorting_ms)
+    load = os.getloadavg()[0]
+    sorting = None if bench.quick else sort_based_ms(bench.big)
+    measured = list(goals(bench, sorting))
+    rows = path_rows(bench, sorting) if paths else []
+    choose_path("")
+    torch.set_num_threads(threads)
+    loads = (load, os.getloadavg()[0])
+    versions = (cpu_name(), str(torch.__version__), chosen_path())
+    return Report(*versions, bench.big, sorting, measured, rows, loads)
 
 
-def report(timings: list[Timing], sorting_ms: float) -> dict[str, object]:
-    return {
-        "cpu": cpu_name(),
-        "torch": torch.__version__,
-        "threads": 1,
-        "sort_based_ms": sorting_ms,
-        "sort_based_channels_measured": SORTED_CHANNELS,
-        "timings": [asdict(timing) for timing in timings],
+def goals(bench: Bench, sorting: float | None) -> Iterator[Goal]:
+    """Every goal with its figure, in the order of the table."""
+    yield from first_goals(bench, sorting)
+    yield from ties_goals(bench)
+    yield from fast_goals(bench, sorting)
+    yield from path_goals(bench)
+    yield from median_goals(bench)
+    yield from reference_goals(bench)
+    for case in bench.scored:
+        gain = two_thread_gain(case, bench.repeats)
+        yield Goal(f"{name(case)}, two threads, wall clock", THREADS_REACH, gain, "x", True)
+    for case in (*bench.scored, Case("median", bench.big)):
+        memory = extra_mb(case)
+        yield Goal(f"{name(case)}, peak extra memory", MEMORY_REACH_MB, memory, "MB")
+    yield from small_goals(bench)
+
+
+def first_goals(bench: Bench, sorting: float | None) -> Iterator[Goal]:
+    spans = least_ms([Case(kernel, bench.big) for kernel in RANKED], bench.repeats)
+    for case, ms in spans.items():
+        reach_ms, reach_ratio = FIRST_REACH[case.kernel]
+        yield Goal(name(case), reach_ms, ms)
+        yield Goal(f"{name(case)}, to sorting", reach_ratio, ratio(sorting, ms), "x", True)
+
+
+def ties_goals(bench: Bench) -> Iterator[Goal]:
+    for kernel in RANKED:
+        for rectified in (False, True):
+            first = Case(kernel, bench.big, rectified=rectified)
+            others = [replace(first, ties=ties) for ties in TIES_REACH]
+            spans = least_ms([first, *others], bench.repeats)
+            for case in others:
+                what = f"{name(case)}, to ties first"
+                yield Goal(what, TIES_REACH[case.ties], spans[case] / spans[first], "x")
+
+
+def fast_goals(bench: Bench, sorting: float | None) -> Iterator[Goal]:
+    cases = [
+        Case("fast", bench.big, stride=stride, levels=levels)
+        for levels in (16, 8)
+        for stride in FAST_REACH_MS
+    ]
+    for case, ms in least_ms(cases, bench.repeats).items():
+        yield Goal(name(case), FAST_REACH_MS[case.stride], ms)
+        if case.stride == 2:
+            yield Goal(f"{name(case)}, to sorting", FAST_RATIO, ratio(sorting, ms), "x", True)
+
+
+def path_goals(bench: Bench) -> Iterator[Goal]:
+    """AVX2 against AVX-512, where this CPU has both."""
+    both = {"avx2", "avx512"} <= set(usable_paths())
+    pairs = [(replace(case, path="avx2"), replace(case, path="avx512")) for case in bench.scored]
+    spans = least_ms([case for pair in pairs for case in pair], bench.repeats) if both else {}
+    for short, long in pairs:
+        measured = ratio(spans.get(short), spans.get(long))
+        yield Goal(f"{name(replace(short, path=''))}, AVX2 to AVX-512", PATH_REACH, measured, "x")
+
+
+def median_goals(bench: Bench) -> Iterator[Goal]:
+    cases = [Case("median", bench.big, stride=stride) for stride in MEDIAN_REACH_MS]
+    for case, ms in least_ms(cases, bench.repeats).items():
+        yield Goal(name(case), MEDIAN_REACH_MS[case.stride], ms)
+
+
+def reference_goals(bench: Bench) -> Iterator[Goal]:
+    pairs = [(Case(kernel, bench.big), Case(kernel, bench.big, references=4)) for kernel in RANKED]
+    spans = least_ms([case for pair in pairs for case in pair], bench.repeats)
+    for one, four in pairs:
+        what = f"{name(four)}, to one"
+        yield Goal(what, REFERENCES_REACH, spans[four] / spans[one], "x")
+
+
+def small_goals(bench: Bench) -> Iterator[Goal]:
+    """Time per feature of a map, to that of the big one."""
+    cases = {
+        (case, shape): replace(case, shape=shape) for shape in bench.small for case in bench.scored
     }
+    spans = least_ms([*bench.scored, *cases.values()], bench.repeats)
+    for (big, shape), small in cases.items():
+        per_feature = (spans[small] / small.features) / (spans[big] / big.features)
+        yield Goal(f"{name(big)}, {shape}, per feature", SMALL_REACH, per_feature, "x")
 
 
-def fast_form(sorting_ms: float, repeats: int) -> Iterator[Timing]:
-    """Every path on every map; torch and sorting only on the big one."""
-    for shape in SHAPES:
-        for stride in (1, 2):
-            slow = None
-            if shape == BIG:
-                slow = _time_fast(REFERENCE, shape, stride, False, 2)
-                yield _timing(REFERENCE, shape, (stride, False), slow, (None, sorting_ms))
-            for path in usable_paths():
-                for bands in (False, True):
-                    ms = _time_fast(path, shape, stride, bands, repeats)
-                    sorting = sorting_ms if shape == BIG else None
-                    yield _timing(path, shape, (stride, bands), ms, (slow, sorting))
+def name(case: Case) -> str:
+    """A case as a row calls it."""
+    path = f", {case.path}" if case.path else ""
+    if case.kernel == "median":
+        return f"median reference, {case.levels} levels, stride {case.stride}{path}"
+    if case.kernel == "fast":
+        return f"fast form, {case.levels} levels, window stride {case.stride}{path}"
+    rectified = ", 71 % zeros" if case.rectified else ""
+    several = f", {case.references} references" if case.references > 1 else ""
+    return f"{case.kernel}, ties {case.ties}{rectified}{several}{path}"
 
 
-def _timing(
-    path: str,
-    shape: tuple[int, int, int],
-    windows: tuple[int, bool],
-    ms: float,
-    slow: tuple[float | None, float | None],
-) -> Timing:
-    to_torch, to_sorting = (None if other is None else other / ms for other in slow)
-    features = shape[0] * shape[1] * shape[2]
-    goal = REACH_MS[windows[0]] if shape == BIG and path == "avx512" else None
-    return Timing(
-        "fca_score_fast", path, shape, *windows, ms, 1e6 * ms / features, to_torch, to_sorting, goal
-    )
+def path_rows(bench: Bench, sorting: float | None) -> list[PathRow]:
+    """Each kernel on each path of this CPU; torch once each of the quick ones."""
+    whole = [replace(case, ties=ties) for case in bench.scored[:2] for ties in TIES]
+    whole += [*bench.scored[2:], Case("median", bench.big), Case("median", bench.big, stride=SIDE)]
+    cases = [
+        replace(case, path=path, banded=banded)
+        for case in whole
+        for path in usable_paths()
+        for banded in (False, True)
+    ]
+    spans = least_ms(cases, max(1, bench.repeats // 2))
+    torch_cases = [replace(case, path=REFERENCE) for case in bench.scored[2:]]
+    spans |= least_ms(torch_cases, 1)
+    return [path_row(case, ms, sorting) for case, ms in spans.items()]
 
 
-def medians(repeats: int) -> Iterator[Timing]:
-    """The median reference of the big map; `window_stride` is that of its windows."""
-    levels = torch.randint(0, LEVELS, BIG, dtype=torch.uint8)
-    for stride in (1, SIDE):
-        for width in (None, 8):
-            slow = None
-            for path in (REFERENCE, *usable_paths()):
-                os.environ[PATH_VARIABLE] = path
-                call = functools.partial(median_reference, levels, SIDE, stride, width)
-                ms = best_ms(call, 2 if path == REFERENCE else repeats)
-                goal = MEDIAN_REACH_MS[stride] if path == "avx512" and width is None else None
-                yield Timing(
-                    "median_reference",
-                    path,
-                    BIG,
-                    stride,
-                    width is not None,
-                    ms,
-                    1e6 * ms / levels.numel(),
-                    slow and slow / ms,
-                    None,
-                    goal,
-                )
-                slow = slow or ms
+def path_row(case: Case, ms: float, sorting: float | None) -> PathRow:
+    faster = None if case.kernel == "median" else ratio(sorting, ms)
+    banded = ", bands of 8" if case.banded else ""
+    return PathRow(f"{name(case)}{banded}", ms, 1e6 * ms / case.features, faster)
 
 
-def _time_fast(
-    path: str, shape: tuple[int, int, int], stride: int, bands: bool, repeats: int
-) -> float:
-    generator = torch.Generator().manual_seed(0)
-    levels = torch.randint(0, LEVELS, shape, generator=generator, dtype=torch.uint8)
-    count = (-(-shape[2] // 8),) if bands else ()
-    reference = torch.randint(0, LEVELS, (*count, shape[0], SIDE**2), dtype=torch.uint8)
-    reference = reference.sort(dim=-1).values
-    width = 8 if bands else None
-    os.environ[PATH_VARIABLE] = path
-    return best_ms(
-        lambda: fca_score_fast(levels, reference, LEVELS, SIDE, stride, band_width=width), repeats
-    )
+def as_text(report: Report) -> str:
+    """The tables, and what one must know of the machine to read them."""
+    load = " and ".join(f"{value:.1f}" for value in report.load_average)
+    sorting = "left out" if report.sort_based_ms is None else f"{report.sort_based_ms:.0f} ms"
+    lines = [
+        f"{report.cpu}, torch {report.torch}, {report.path}, T = {SIDE}, map {report.shape}",
+        f"sort-based torch: {sorting} ({SORTED_CHANNELS} channels measured)",
+        "CPU time of one thread, the least of some calls; two threads are wall clock, which means "
+        f"nothing on a busy machine: {os.cpu_count()} CPUs, load average {load} (before, after)",
+        "",
+        goal_table(report.goals),
+    ]
+    if report.paths:
+        lines += ["", "| kernel | ms | ns per feature | to sorting |", "|---|---|---|---|"]
+        lines += [path_line(row) for row in report.paths]
+    return "\n".join(lines)
 
 
-def sort_based_ms() -> float:
-    """CPU ms of FCA as published, a sort per window, on the big map.
-
-    Measured on a few channels and multiplied: the work is the same in each.
-    """
-    _, height, width = BIG
-    features = torch.rand(SORTED_CHANNELS, height, width)
-    reference = torch.rand(SORTED_CHANNELS, SIDE**2).sort(dim=-1).values
-    return best_ms(lambda: _sort_windows(features, reference), 2) * BIG[0] / SORTED_CHANNELS
-
-
-def _sort_windows(features: Tensor, reference: Tensor) -> Tensor:
-    """Steps 3 to 5 of FCA: the errors of all windows, back at the positions of their values."""
-    windows = pad_mirrored(features, SIDE // 2).unfold(1, SIDE, 1).unfold(2, SIDE, 1).flatten(3)
-    values, order = windows.sort(dim=-1, stable=True)
-    errors = (values - reference[:, None, None]).abs_()
-    return torch.empty_like(errors).scatter_(-1, order, errors).mean(0)
-
-
-def best_ms(call: Callable[[], object], repeats: int) -> float:
-    """Least CPU time of this thread: others on the machine do not count."""
-    call()
-    spans = []
-    for _ in range(repeats):
-        start = time.thread_time()
-        call()
-        spans.append(time.thread_time() - start)
-    return 1e3 * min(spans)
+def path_line(row: PathRow) -> str:
+    faster = "" if row.to_sorting is None else f"{row.to_sorting:.0f}x"
+    return f"| {row.what} | {row.ms:.2f} | {row.ns_per_feature:.2f} | {faster} |"
 
 
 def cpu_name() -> str:
@@ -178,22 +271,6 @@ def cpu_name() -> str:
     with open("/proc/cpuinfo", encoding="ascii", errors="replace") as lines:
         names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
-
-
-def print_table(timings: list[Timing], sorting_ms: float) -> None:
-    print(f"{cpu_name()}, torch {torch.__version__}, one thread, T = {SIDE}, {LEVELS} levels")
-    print(f"sort-based torch, {BIG}: {sorting_ms:.0f} ms ({SORTED_CHANNELS} channels measured)\n")
-    print(
-        "| kernel | path | map | stride | bands | ms | ns per feature | torch | sorting | reach |"
-    )
-    print("|" + 10 * "---|")
-    for one in timings:
-        ratios = [f"{x:.0f}x" if x else "" for x in (one.to_torch, one.to_sorting)]
-        goal = f"{one.reach_ms:g} ms" if one.reach_ms else ""
-        cells = [one.kernel, one.path, str(one.shape), str(one.window_stride)]
-        cells.append("yes" if one.bands else "no")
-        cells += [f"{one.ms:.2f}", f"{one.ns_per_feature:.2f}", *ratios, goal]
-        print("| " + " | ".join(cells) + " |")
 
 
 if __name__ == "__main__":
