@@ -25,12 +25,22 @@ void make_mean_table(const float* reference, MeanTable& table) {
   }
 }
 
-// Mean of |value - r(k)| over first <= k < end: below `split` the reference is no larger.
+constexpr int kFewRanks = 8;
+
+// Mean of |value - r(k)| over first <= k < end: of a few ranks one by one, of many by the sums of
+// those whose reference is no larger and of the others.
 inline float mean_error(const MeanTable& table, float value, int first, int end) {
-  const float* above = std::upper_bound(table.reference + first, table.reference + end, value);
-  const auto split = static_cast<int>(above - table.reference);
-  const double sum = table.sums[first] + table.sums[end] - 2 * table.sums[split] +
-                     static_cast<double>(value) * (2 * split - first - end);
+  double sum = 0;
+  if (end - first <= kFewRanks) {
+    for (int rank = first; rank < end; ++rank) {
+      sum += static_cast<double>(std::fabs(table.reference[rank] - value));
+    }
+  } else {
+    const float* above = std::upper_bound(table.reference + first, table.reference + end, value);
+    const auto split = static_cast<int>(above - table.reference);
+    sum = table.sums[first] + table.sums[end] - 2 * table.sums[split] +
+          static_cast<double>(value) * (2 * split - first - end);
+  }
   return static_cast<float>(std::max(0.0, sum / (end - first)));
 }
 
