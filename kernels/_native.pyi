@@ -29,6 +29,16 @@ def score_fast(
     path: str,
     threads: int,
 ) -> None: ...
+def median_floats(
+    features: Tensor,
+    ranges: Tensor,
+    reference: Tensor,
+    patch_size: int,
+    stride_rows: int,
+    stride_columns: int,
+    path: str,
+    threads: int,
+) -> None: ...
 def median_levels(
     levels: Tensor,
     ranges: Tensor,

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 PATH_VARIABLE = "LINESCAN_KERNEL"
 REFERENCE = "reference"
 LARGEST_PATCH = 11
+MOST_RANKED = 65535  # Values of a channel that 16-bit ranks tell apart.
+# Counting costs much the same however many windows a band has; measured: it wins from here on.
+FEWEST_COUNTED = 2000
 
 
 def usable_paths() -> list[str]:
@@ -133,23 +136,56 @@ def median_levels(levels: Tensor, windows: Windows) -> Tensor:
     """As `kernels.median.median_windows` of bytes below 64, on CPU tensors."""
     from kernels import _native
 
-    channels, _, width = levels.shape
-    across = cross_web_stride(windows)
-    complete = len(range(0, width - windows.patch_size + 1, across))
-    columns = [chosen.indices(complete)[:2] for chosen in columns_by_band(width, windows)]
-    reference = torch.empty(len(columns), channels, windows.area, dtype=torch.uint8)
+    columns = _band_columns(levels.shape[2], windows)
+    reference = torch.empty(len(columns), levels.shape[0], windows.area, dtype=torch.uint8)
     _native.median_levels(
         levels.contiguous(),
-        torch.tensor(columns, dtype=torch.int64),
+        columns,
         reference,
         int(levels.max()) + 1,
         windows.patch_size,
         windows.stride,
-        across,
+        cross_web_stride(windows),
         chosen_path(),
         torch.get_num_threads(),
     )
     return reference
+
+
+def counts_floats(features: Tensor, windows: Windows) -> bool:
+    """Whether medians of floats are found faster by counting than by sorting every window."""
+    _, height, width = features.shape
+    rows = len(range(0, height - windows.patch_size + 1, windows.stride))
+    columns = len(range(0, width - windows.patch_size + 1, cross_web_stride(windows)))
+    bands = len(columns_by_band(width, windows))
+    few = rows * columns < FEWEST_COUNTED * bands
+    return not few and height * width <= MOST_RANKED and runs(windows)
+
+
+def median_floats(features: Tensor, windows: Windows) -> Tensor:
+    """As `kernels.median.median_windows` of float32, on CPU tensors; see `counts_floats`."""
+    from kernels import _native
+
+    columns = _band_columns(features.shape[2], windows)
+    reference = torch.empty(len(columns), features.shape[0], windows.area, dtype=torch.float32)
+    _native.median_floats(
+        features.contiguous(),
+        columns,
+        reference,
+        windows.patch_size,
+        windows.stride,
+        cross_web_stride(windows),
+        chosen_path(),
+        torch.get_num_threads(),
+    )
+    return reference
+
+
+def _band_columns(width: int, windows: Windows) -> Tensor:
+    """(bands, 2) int64: which columns of windows make the reference of each band."""
+    complete = len(range(0, width - windows.patch_size + 1, cross_web_stride(windows)))
+    chosen = [columns.indices(complete)[:2] for columns in columns_by_band(width, windows)]
+    return torch.tensor(chosen, dtype=torch.int64)
 
 
 @functools.cache

@@ -63,6 +63,8 @@ def _(
     windows = Windows(patch_size, stride, band_width, first_column)
     if few_levels(features) and compiled.runs(windows):
         return compiled.median_levels(features, windows)
+    if features.dtype == torch.float32 and compiled.counts_floats(features, windows):
+        return compiled.median_floats(features, windows)
     return median_windows(features, windows)
 
 

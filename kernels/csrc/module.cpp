@@ -10,6 +10,7 @@
 #include "exact_score.h"
 #include "fast_score.h"
 #include "map_blur.h"
+#include "median_floats.h"
 #include "median_reference.h"
 #include "module_counts.h"
 #include "paths.h"
@@ -182,6 +183,25 @@ void median_levels(const Array<const uint8_t, 3>& levels, const Array<const int6
   linescan::median_reference(task, path, threads);
 }
 
+void median_floats(const Array<const float, 3>& features, const Array<const int64_t, 2>& ranges,
+                   const Array<float, 3>& reference, int patch_size, int64_t stride_rows,
+                   int64_t stride_columns, const std::string& path, int threads) {
+  const auto size = [](size_t length) { return static_cast<int64_t>(length); };
+  const linescan::FloatMedianTask task{features.data(),         ranges.data(),
+                                       reference.data(),        size(features.shape(0)),
+                                       size(features.shape(1)), size(features.shape(2)),
+                                       size(ranges.shape(0)),   stride_rows,
+                                       stride_columns,          patch_size};
+  linescan::require(size(ranges.shape(1)) == 2, "ranges must be (bands, 2)", size(ranges.shape(1)));
+  const bool fits = size(reference.shape(0)) == task.bands &&
+                    size(reference.shape(1)) == task.channels &&
+                    size(reference.shape(2)) == int64_t{patch_size} * patch_size;
+  linescan::require(fits, "reference must be (bands, channels, patch_size ** 2)",
+                    size(reference.shape(0)));
+  const nb::gil_scoped_release release;
+  linescan::median_floats(task, path, threads);
+}
+
 }  // namespace
 
 NB_MODULE(_native, module) {
@@ -200,6 +220,10 @@ NB_MODULE(_native, module) {
              nb::arg("levels_count"), nb::arg("patch_size"), nb::arg("window_stride"),
              nb::arg("band_width"), nb::arg("first_column"), nb::arg("path"), nb::arg("threads"),
              "The fast form of FCA into `scores`; a band_width of 0 is one band.");
+  module.def("median_floats", &median_floats, nb::arg("features"), nb::arg("ranges"),
+             nb::arg("reference"), nb::arg("patch_size"), nb::arg("stride_rows"),
+             nb::arg("stride_columns"), nb::arg("path"), nb::arg("threads"),
+             "The same of floats, at most 65535 values a channel, by counting.");
   module.def("median_levels", &median_levels, nb::arg("levels"), nb::arg("ranges"),
              nb::arg("reference"), nb::arg("levels_count"), nb::arg("patch_size"),
              nb::arg("stride_rows"), nb::arg("stride_columns"), nb::arg("path"), nb::arg("threads"),

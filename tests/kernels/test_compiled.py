@@ -107,6 +107,82 @@ def test_medians_are_those_of_torch(
     assert torch.equal(compiled.median_levels(levels, windows), median_windows(levels, windows))
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    side=st.sampled_from([3, 5, 7, 9, 11]),
+    stride=st.integers(1, 12),
+    kind=st.sampled_from(["smooth", "few", "rectified", "constant"]),
+    bands=st.sampled_from([(None, 0), (3, 0), (8, 5)]),
+    size=st.tuples(st.integers(1, 4), st.integers(0, 40), st.integers(0, 40)),
+    seed=st.integers(0, 2**31),
+)
+def test_medians_of_floats_are_those_of_sorted_windows(
+    path: str, side: int, stride: int, kind: str, bands, size, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    values = random.standard_normal((size[0], side + size[1], side + size[2])).astype(np.float32)
+    change = {
+        "smooth": lambda v: v,
+        "few": lambda v: np.round(2 * v),
+        "rectified": lambda v: np.maximum(v, 0),
+        "constant": lambda v: 0 * v,
+    }[kind]
+    features = torch.from_numpy(change(values))
+    windows = Windows(side, stride, *bands)
+    expected = median_windows(features, windows)
+    assert torch.equal(compiled.median_floats(features, windows), expected)
+
+
+def test_only_maps_of_many_windows_are_counted(path: str, monkeypatch) -> None:
+    assert compiled.counts_floats(torch.rand(1, 60, 60), Windows(9, 1))
+    assert not compiled.counts_floats(torch.rand(1, 60, 60), Windows(9, 9))
+    assert not compiled.counts_floats(torch.rand(1, 60, 60), Windows(9, 1, 8))
+    assert not compiled.counts_floats(torch.rand(1, 300, 300), Windows(9, 1))
+    features = torch.rand(2, 60, 60)
+    counted = median_reference(features, 9, 1)
+    monkeypatch.setattr(compiled, "counts_floats", lambda *_: False)
+    assert torch.equal(median_reference(features, 9, 1), counted)
+
+
+def test_medians_of_floats_do_not_depend_on_the_number_of_threads(path: str, threads) -> None:
+    features = torch.rand(7, 40, 41)
+    torch.set_num_threads(1)
+    alone = compiled.median_floats(features, Windows(9, 2))
+    torch.set_num_threads(3)
+    assert torch.equal(compiled.median_floats(features, Windows(9, 2)), alone)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"features": torch.zeros(1, 300, 300)}, "features must hold <= 65535 values a channel"),
+        ({"features": torch.zeros(1, 8, 20)}, "features must be at least patch_size"),
+        ({"ranges": torch.tensor([[0, 13]])}, "ranges must end inside"),
+        ({"ranges": torch.tensor([[3, 3]])}, "ranges must begin inside and not be empty"),
+        ({"ranges": torch.tensor([[0, 1, 2]])}, r"ranges must be \(bands, 2\)"),
+        ({"reference": torch.zeros(2, 1, 81)}, "reference must be"),
+        ({"stride_rows": 0}, "strides must be >= 1"),
+        ({"threads": 0}, "threads must be >= 1"),
+        ({"patch_size": 4, "reference": torch.zeros(1, 1, 16)}, "patch_size must be odd, 3..11"),
+    ],
+)
+def test_the_medians_of_floats_refuse_what_they_cannot_hold(path: str, change, text: str) -> None:
+    from kernels import _native
+
+    arguments = {
+        "features": torch.zeros(1, 20, 20),
+        "ranges": torch.tensor([[0, 12]]),
+        "reference": torch.zeros(1, 1, 81),
+        "patch_size": 9,
+        "stride_rows": 1,
+        "stride_columns": 1,
+        "path": path,
+        "threads": 1,
+    }
+    with pytest.raises(ValueError, match=text):
+        _native.median_floats(**(arguments | change))
+
+
 def test_medians_of_many_windows_do_not_wrap(path: str, make_levels) -> None:
     levels = make_levels((1, 200, 190), 16)
     windows = Windows(9, 1)

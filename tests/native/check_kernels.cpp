@@ -6,11 +6,13 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
 #include <string>
 #include <vector>
 
 #include "count_windows.h"
 #include "fast_score.h"
+#include "median_floats.h"
 #include "median_reference.h"
 #include "paths.h"
 #include "plain_kernels.h"
@@ -58,6 +60,28 @@ void check_fast(Random& random) {
   }
 }
 
+// Floats that are levels in disguise have the medians of the levels.
+void check_float_medians(const MedianTask& levels, const std::vector<uint8_t>& expected,
+                         int threads) {
+  const auto disguise = [](uint8_t level) { return 0.37f * static_cast<float>(level) - 3; };
+  std::vector<float> features;
+  std::vector<float> wanted;
+  const int64_t size = levels.channels * levels.height * levels.width;
+  std::transform(levels.levels, levels.levels + size, std::back_inserter(features), disguise);
+  std::transform(expected.begin(), expected.end(), std::back_inserter(wanted), disguise);
+  for (const std::string& path : linescan::usable_paths()) {
+    std::vector<float> reference(wanted.size());
+    const linescan::FloatMedianTask task{
+        features.data(), levels.ranges, reference.data(),   levels.channels,       levels.height,
+        levels.width,    levels.bands,  levels.stride_rows, levels.stride_columns, levels.side};
+    linescan::median_floats(task, path, threads);
+    if (reference == wanted) continue;
+    fail("median_floats", path,
+         {levels.side, levels.stride_rows, levels.stride_columns, levels.levels_count,
+          levels.channels, levels.height, levels.width, levels.bands});
+  }
+}
+
 void check_medians(Random& random) {
   MedianTask task{};
   task.side = static_cast<int>(1 + 2 * pick(random, 1, 5));
@@ -87,6 +111,7 @@ void check_medians(Random& random) {
          {task.side, task.stride_rows, task.stride_columns, task.levels_count, task.channels,
           task.height, task.width, task.bands});
   }
+  check_float_medians(task, expected, static_cast<int>(pick(random, 1, 3)));
 }
 
 std::vector<uint32_t> plain_histogram(const CountTask& task) {
