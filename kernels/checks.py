@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -88,17 +89,41 @@ def check_finite(values: Tensor, name: str, axes: Sequence[str]) -> None:
     """No NaN, no infinity; the message names the first one's place along `axes`."""
     if not values.is_floating_point():
         return
-    # The extremes tell it without a copy of the map: NaN passes through both.
-    if bool(torch.isfinite(torch.stack(torch.aminmax(values))).all()):
+    if all(math.isfinite(extreme) for extreme in _extremes(values)):
         return
     place = torch.isfinite(values).logical_not_().nonzero()[0].tolist()
     where = ", ".join(f"{axis} {index}" for axis, index in zip(axes, place, strict=True))
     require(False, f"{name} must be finite", f"{values[tuple(place)].item()} at {where}")
 
 
+def _extremes(values: Tensor) -> tuple[float, float]:
+    """Smallest and largest: they tell without a copy of the map, for NaN passes through both.
+
+    By numpy where it can: torch would share this out to threads of its own, which go on spinning
+    for a while and take the cores from those of the compiled kernels.
+    """
+    if values.device.type == "cpu" and values.dtype == torch.float32 and values.numel():
+        array = values.detach().numpy()
+        return float(array.min()), float(array.max())
+    low, high = torch.aminmax(values)
+    return float(low), float(high)
+
+
+def highest_level(levels: Tensor) -> int:
+    """Largest number of a uint8 map that is not empty."""
+    return int(levels.numpy().max() if levels.device.type == "cpu" else levels.max())
+
+
+def _is_ascending(reference: Tensor) -> bool:
+    if reference.device.type == "cpu":
+        array = reference.detach().numpy()
+        return bool((array[..., 1:] >= array[..., :-1]).all())
+    return bool((reference[..., 1:] >= reference[..., :-1]).all())
+
+
 def check_levels(levels: Tensor, name: str, levels_count: int) -> None:
     """Every level lies below `levels_count`."""
-    highest = int(levels.max())
+    highest = highest_level(levels)
     require(highest < levels_count, f"{name} must be below levels_count {levels_count}", highest)
 
 
@@ -116,8 +141,11 @@ def check_reference(reference: Tensor, maps: Tensor, windows: Windows) -> None:
         reference.device == maps.device, f"reference must be on {maps.device}", reference.device
     )
     check_finite(reference, "reference", ("band", "reference", "channel", "rank"))
-    ascending = bool((reference[..., 1:] >= reference[..., :-1]).all())
-    require(ascending, "reference must be ascending along its last axis", "descending values")
+    require(
+        _is_ascending(reference),
+        "reference must be ascending along its last axis",
+        "descending values",
+    )
     _check_coverage(reference, windows, width)
 
 

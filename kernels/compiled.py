@@ -7,8 +7,10 @@ import os
 import warnings
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
+from kernels.checks import highest_level
 from kernels.median import columns_by_band, cross_web_stride
 from kernels.native import load_native
 from kernels.reference import renormalise
@@ -106,14 +108,18 @@ def score_ranks(
     """As `kernels.reference.score` on CPU tensors, `reference` (bands, K, C, T*T).
 
     To the bit, but for ties "mean" and for bands, whose sums run in another order. `rule` says how
-    equal values rank, and "u8" that features are rounded to bytes: `reference` then holds such
-    numbers, and the scores are in units of 1 / 255.
+    equal values rank, and "u8" that features and reference are rounded to bytes: the scores are
+    then in units of 1 / 255.
     """
     from kernels import _native
 
     scores = torch.empty(features.shape[1:], dtype=torch.float32)
     blur_taps = [] if weights.sigma_s is None else gaussian(BLUR_TAPS, weights.sigma_s)
     ties, precision = rule
+    if precision == "u8":
+        # In numpy: see kernels.checks on the threads of torch.
+        rounded = np.floor(reference.numpy().clip(0, 1) * np.float32(255) + np.float32(0.5))
+        reference = torch.from_numpy(rounded)
     _native.score_exact(
         features.contiguous(),
         reference.contiguous(),
@@ -142,7 +148,7 @@ def median_levels(levels: Tensor, windows: Windows) -> Tensor:
         levels.contiguous(),
         columns,
         reference,
-        int(levels.max()) + 1,
+        highest_level(levels) + 1,
         windows.patch_size,
         windows.stride,
         cross_web_stride(windows),

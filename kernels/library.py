@@ -285,8 +285,7 @@ def _cpu_scoring(
         return compiled.score_ranks(features, reference, windows, weights, (ties, "exact"))
 
     def score_u8(features: Tensor, reference: Tensor) -> Tensor:
-        rounded = _to_u8(reference).to(torch.float32)
-        return compiled.score_ranks(features, rounded, windows, weights, (ties, "u8")).div_(_U8)
+        return compiled.score_ranks(features, reference, windows, weights, (ties, "u8")).div_(_U8)
 
     return score if precision == "exact" else score_u8
 

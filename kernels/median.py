@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from kernels.checks import highest_level
 from kernels.windows import counting_type, running_sums
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def median_windows(features: Tensor, windows: Windows) -> Tensor:
 
 def few_levels(features: Tensor) -> bool:
     """Whether the medians can be counted instead of sorted: bytes below 64."""
-    return features.dtype == torch.uint8 and int(features.max()) < FEW_LEVELS
+    return features.dtype == torch.uint8 and highest_level(features) < FEW_LEVELS
 
 
 def cross_web_stride(windows: Windows) -> int:
