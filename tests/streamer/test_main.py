@@ -64,6 +64,29 @@ def test_an_interrupt_that_comes_while_modules_load_waits_for_them():
     assert ran.stdout == "pydantic is loaded after it\n"
 
 
+def test_an_interrupt_of_compiled_text_is_no_death_from_the_signal(tmp_path):
+    """Python takes note of one that ends text it runs, and would let it replace the exit code."""
+    (tmp_path / "interrupted_line.py").write_text(
+        "import contextlib\n"
+        "from streamer import __main__ as entry, cli\n"
+        "def run_command(arguments):\n"
+        "    with contextlib.suppress(KeyboardInterrupt):\n"
+        "        exec('import signal; signal.raise_signal(signal.SIGINT)')\n"
+        "    print('cleaned up')\n"
+        "    return 130\n"
+        "cli.run_command = run_command\n"
+        "entry.main()\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-m", "interrupted_line"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "cleaned up\n", "")
+
+
 def test_libraries_are_told_to_stay_silent_before_any_of_them_loads():
     code = (
         "import os, sys\n"
