@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import kernels
-from kernels import library
+from kernels import compiled, library
 
 INF = float("inf")
 
@@ -53,6 +53,38 @@ def test_shapes_are_known_without_running(make_map, make_levels, make_reference)
                 ]
                 fake = operator(*tensors)
             assert (fake.shape, fake.dtype) == (real.shape, real.dtype)
+
+
+class Ran(Exception):
+    pass
+
+
+@pytest.mark.skipif(not compiled.usable_paths(), reason="no compiled kernel is built")
+@pytest.mark.parametrize(
+    ("function", "call"),
+    [
+        ("score_ranks", lambda f, r: kernels.fca_score(f, r)),
+        ("score_ranks", lambda f, r: kernels.fca_score(f, r, precision="u8")),
+        ("score_ranks", lambda f, r: kernels.fca_score_batch(f[None], r)),
+        ("score_levels", lambda f, r: kernels.fca_score_fast(f.byte(), r.byte())),
+        ("blur_map", lambda f, r: kernels.fca_score_fast(f.byte(), r.byte())),
+        ("median_levels", lambda f, r: kernels.median_reference(f.byte(), 9)),
+        ("median_floats", lambda f, r: kernels.median_reference(f, 9, 1)),
+    ],
+)
+def test_the_operators_run_what_is_compiled(monkeypatch, function: str, call) -> None:
+    """Their results alone would not show it: torch computes the same."""
+
+    def ran(*_: object) -> None:
+        raise Ran
+
+    monkeypatch.delenv(compiled.PATH_VARIABLE, raising=False)
+    monkeypatch.setattr(compiled, function, ran)
+    features, reference = torch.rand(2, 60, 60), torch.zeros(2, 81)
+    with pytest.raises(Ran):
+        call(features, reference)
+    monkeypatch.setenv(compiled.PATH_VARIABLE, compiled.REFERENCE)
+    assert call(features, reference).isfinite().all()
 
 
 def test_public_functions_are_the_operators(make_map, make_reference) -> None:
