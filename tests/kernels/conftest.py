@@ -210,6 +210,23 @@ def make_reference() -> Callable[..., torch.Tensor]:
     return make
 
 
+@pytest.fixture(scope="module", params=PATHS)
+def path(request: pytest.FixtureRequest, need_path) -> Iterator[str]:
+    """Every instruction set in turn."""
+    need_path(request.param)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(PATH_VARIABLE, request.param)
+        yield request.param
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    """Puts the number of threads back."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module", params=["avx512", "avx2", "portable", "reference"])
 def any_path(request: pytest.FixtureRequest, need_path) -> Iterator[str]:
     """Every implementation in turn, torch among them."""

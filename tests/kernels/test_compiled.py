@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,27 +14,6 @@ from kernels.compiled import PATH_VARIABLE, chosen_path, usable_paths
 from kernels.fast import blur_map, score_levels
 from kernels.median import median_windows
 from kernels.windows import Windows
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-PATHS = ["avx512", "avx2", "portable"]
-
-
-@pytest.fixture(scope="module", params=PATHS)
-def path(request: pytest.FixtureRequest, need_path) -> Iterator[str]:
-    need_path(request.param)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(PATH_VARIABLE, request.param)
-        yield request.param
-
-
-@pytest.fixture
-def threads() -> Iterator[None]:
-    """Puts the number of threads back."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 @settings(max_examples=60, deadline=None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -16,30 +15,11 @@ from hypothesis import strategies as st
 from kernels import fca_score, fca_score_batch
 from kernels.compiled import PATH_VARIABLE, usable_paths
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 TIES = ["first", "mid", "mean"]
 FOLDER = Path(__file__).parents[1] / "golden"
 # Larger windows than the compiled kernels take are the torch reference's.
 STORED = sorted(path.stem for path in FOLDER.glob("fca_s*.npz"))
 EVERY_WINDOW = sorted(path.stem for path in FOLDER.glob("fcaknn_*.npz"))
-
-
-@pytest.fixture(scope="module", params=["avx512", "avx2", "portable"])
-def path(request: pytest.FixtureRequest, need_path) -> Iterator[str]:
-    need_path(request.param)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(PATH_VARIABLE, request.param)
-        yield request.param
-
-
-@pytest.fixture
-def threads() -> Iterator[None]:
-    """Puts the number of threads back."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 def in_torch(*arguments: object, **options: object) -> torch.Tensor:

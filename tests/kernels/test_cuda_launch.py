@@ -20,7 +20,16 @@ SHARED_OF_EVERY_DEVICE = 48 << 10
 
 
 def expected_scores(features, reference, windows, weights, options):
-    score = library._scoring(windows, weights, *options)
+    rule = library._Fca(
+        windows.patch_size,
+        weights.sigma_p,
+        weights.sigma_s,
+        *options,
+        windows.stride,
+        windows.band_width,
+        windows.first_column,
+    )
+    score = library._scoring(rule)
     return torch.stack([score(*item) for item in zip(features, reference, strict=True)])
 
 
