@@ -80,6 +80,7 @@ cuda: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/linescan bench --config config.yaml
 	$(BIN)/python tools/bench_kernels.py
+	$(BIN)/python tools/bench_medians.py
 	$(BIN)/python tools/bench_streaming.py
 
 accuracy: $(STAMP)
