@@ -235,6 +235,8 @@ def backends() -> dict[str, dict[str, str]]:
     "reference" is torch, "cuda" the device kernels, the others are instruction sets of the compiled
     kernels; why those are missing is in `kernels.load_native().reason`, and for devices in
     `kernels.load_cuda().reason`. The environment variable LINESCAN_KERNEL forces one of them.
+    `median_reference` runs compiled on level maps and on float maps of many windows; the windows of
+    other float maps are sorted in torch.
 
     Raises:
         ValueError: LINESCAN_KERNEL names one that is not there.

@@ -12,6 +12,7 @@
 #include "part_form.h"
 #include "planes.h"
 #include "rank_form.h"
+#include "vector_aim.h"
 
 namespace {
 
@@ -35,8 +36,8 @@ class ExactForm {
   static constexpr int kArea = kSide * kSide;
   static constexpr int kTableBytes = Errors::kPlanes * kTableSize;
   static constexpr bool kFusable = Errors::kPlanes == 1;  // Bytes all the way.
-  static constexpr int kPhasePitch = kLanes + 2 * kMostSpan;
   using Parts = PartForm<kSide, kLanes>;
+  using Aim = VectorAim<kSide, kLanes>;
 
  public:
   static int64_t parts(const ExactTask& task, const Field& field) {
@@ -70,8 +71,8 @@ class ExactForm {
     ends_ = pieces_.take<uint8_t>(kInPlace ? kArea * kLanes : 0);
     lowest_ = pieces_.take<uint8_t>(kMean ? kLanes : 0);
     values_ = pieces_.take<Value>(2 * kLanes);
-    gathered_ =
-        pieces_.take<Item>(field_.stride > 1 ? (2 * kReach + 1) * field_.stride * kPhasePitch : 0);
+    gathered_ = pieces_.take<Item>(
+        field_.stride > 1 ? (2 * kReach + 1) * field_.stride * Aim::kPhasePitch : 0);
     tables_ = pieces_.take<uint8_t>(most_bands * task_.references * group_ * kTableBytes);
     means_ = pieces_.take<MeanTable>(kMean ? most_bands * task_.references * group_ : 0);
     bands_ = pieces_.take<int32_t>(kSide * kLanes);
@@ -121,56 +122,12 @@ class ExactForm {
 
   // Everything that depends on where a vector lies.
   void aim(int64_t vector) {
-    plane_ = vector / parts_.plane_vectors();
-    start_ = vector % parts_.plane_vectors() * kLanes;
-    phase_row_ = plane_ / field_.stride;
-    phase_column_ = plane_ % field_.stride;
-    offset_ = plane_ * field_.plane();
-    around_.wanted_rows = 0;
-    around_.wanted_columns = 0;
-    // Distances from a multiple of the stride, for they are negative too.
-    const int64_t turn = divide_up(kReach, field_.stride) * field_.stride;
-    for (int at = 0; at <= 2 * kReach; ++at) {
-      const int64_t row = phase_row_ + at - kReach + turn;
-      const int64_t column = phase_column_ + at - kReach + turn;
-      row_distances_[at] = field_.row_part(row) - field_.row_part(phase_row_ + turn);
-      if (at > kReach) continue;
-      // The centre of a window lies T / 2 after its first row.
-      if ((row + kSide / 2) % field_.stride == 0) around_.wanted_rows |= 1u << at;
-      if ((column + kSide / 2) % field_.stride == 0) around_.wanted_columns |= 1u << at;
-    }
-    aim_neighbours();
-    list_places();
+    aim_.at(field_, vector / parts_.plane_vectors(), vector % parts_.plane_vectors() * kLanes,
+            task_.turned());
     for (int first = 0; first < kSide; ++first) {
       counts_[first] = parts_.list_bands(
-          plane_, start_, first,
+          aim_.plane, aim_.start, first,
           {first_band_, bands_ + first * kLanes, masks_ + first * kLanes * kLanes});
-    }
-  }
-
-  // Distances in the keys themselves or, with strides, in what gather() makes of them.
-  void aim_neighbours() {
-    around_.row_step = field_.stride == 1 ? field_.pitch : field_.stride * kPhasePitch;
-    for (int at = 0; at <= 2 * kReach; ++at) {
-      around_.columns[at] = at - kReach;
-      if (field_.stride == 1) continue;
-      const int64_t turn = divide_up(kReach, field_.stride) * field_.stride;
-      const int64_t column = phase_column_ + at - kReach + turn;
-      around_.columns[at] = (column % field_.stride - phase_column_) * kPhasePitch +
-                            column / field_.stride - turn / field_.stride;
-    }
-  }
-
-  // The places of a vector's positions in the windows that are asked for, row by row.
-  void list_places() {
-    int32_t count = 0;
-    for (int row = 0; row < kSide; ++row) {
-      for (int column = 0; column < kSide; ++column) {
-        const bool wanted =
-            (around_.wanted_rows >> row & 1) != 0 && (around_.wanted_columns >> column & 1) != 0;
-        if (wanted) places_[count++] = place_of(row, column);
-      }
-      row_ends_[row] = count;
     }
   }
 
@@ -220,13 +177,14 @@ class ExactForm {
       using Look = OneBand<Simd, kArea, Errors::kPlanes>;
       const Look looks[2] = {Look(tables_ + table * kTableBytes),
                              Look(tables_ + (table + 1) * kTableBytes)};
-      Errors::add_two(looks, {places_, places_ + row_ends_[kSide - 1]}, {ranks_, ends_},
+      Errors::add_two(looks, {aim_.places, aim_.places + aim_.row_ends[kSide - 1]}, {ranks_, ends_},
                       {values_, values_ + kLanes}, sums);
     }
   }
 
   const Item* keys_of(int64_t channel) const {
-    return static_cast<const Item*>(strip_.keys) + channel * strip_.key_step + offset_ + start_;
+    return static_cast<const Item*>(strip_.keys) + channel * strip_.key_step + aim_.offset +
+           aim_.start;
   }
 
   void add_channel(int64_t channel, int64_t table, Sum* sums) {
@@ -272,7 +230,7 @@ class ExactForm {
 
   template <class Rule, class Sink>
   void count(const Item* keys, const Sink& sink) const {
-    RankForm<Keys, kSide, Rule>::count(keys, around_, sink);
+    RankForm<Keys, kSide, Rule>::count(keys, aim_.around, sink);
   }
 
   bool fused() const {
@@ -299,13 +257,13 @@ class ExactForm {
     if (field_.stride == 1) return keys;
     for (int row = 0; row <= 2 * kReach; ++row) {
       for (int phase = 0; phase < field_.stride; ++phase) {
-        const int64_t apart = field_.column_part(phase) - field_.column_part(phase_column_);
-        std::memcpy(gathered_ + (row * field_.stride + phase) * kPhasePitch,
-                    keys + row_distances_[row] + apart - kReach,
+        const int64_t apart = field_.column_part(phase) - field_.column_part(aim_.phase_column);
+        std::memcpy(gathered_ + (row * field_.stride + phase) * Aim::kPhasePitch,
+                    keys + aim_.row_distances[row] + apart - kReach,
                     static_cast<size_t>(kLanes + 2 * kReach) * sizeof(Item));
       }
     }
-    return gathered_ + (kReach * field_.stride + phase_column_) * kPhasePitch + kReach;
+    return gathered_ + (kReach * field_.stride + aim_.phase_column) * Aim::kPhasePitch + kReach;
   }
 
   void load_values(int64_t channel, const Item* keys, Value* values) const {
@@ -317,7 +275,7 @@ class ExactForm {
       }
     } else {
       const float* map = task_.features + channel * task_.height * task_.width;
-      const int32_t* places = strip_.places + offset_ + start_;
+      const int32_t* places = strip_.places + aim_.offset + aim_.start;
       for (int lane = 0; lane < kLanes; ++lane) values[Errors::slot(lane)] = map[places[lane]];
     }
   }
@@ -327,14 +285,15 @@ class ExactForm {
     if (bands_count_ == 1) {
       const OneBand<Simd, kArea, Errors::kPlanes> look(tables_ + table * kTableBytes);
       const Segments at{1, bands_, masks_};
-      return add_places(look, {places_, places_ + row_ends_[kSide - 1]}, table, at, sums);
+      return add_places(look, {aim_.places, aim_.places + aim_.row_ends[kSide - 1]}, table, at,
+                        sums);
     }
     int32_t begin = 0;
     for (int row = 0; row < kSide; ++row) {
       const Segments at{counts_[row], bands_ + row * kLanes, masks_ + row * kLanes * kLanes};
       const SeveralBands<Simd, kArea> look(tables_ + table * kTableBytes, step * kTableBytes, at);
-      add_places(look, {places_ + begin, places_ + row_ends_[row]}, table, at, sums);
-      begin = row_ends_[row];
+      add_places(look, {aim_.places + begin, aim_.places + aim_.row_ends[row]}, table, at, sums);
+      begin = aim_.row_ends[row];
     }
   }
 
@@ -350,20 +309,14 @@ class ExactForm {
     }
   }
 
-  // Place in a window, counted from its corner, of positions whose window starts there.
-  int32_t place_of(int row, int column) const {
-    return task_.turned() ? (kReach - column) * kSide + kReach - row
-                          : (kReach - row) * kSide + kReach - column;
-  }
-
   void write(float* totals) const {
-    const int64_t count = least(kLanes, field_.plane() - start_);
+    const int64_t count = least(kLanes, field_.plane() - aim_.start);
     const auto channels = static_cast<float>(task_.channels);
     for (int64_t at = 0; at < task_.references * kArea * kLanes; ++at) totals[at] /= channels;
     for (int64_t reference = 0; reference < task_.references; ++reference) {
-      for (int32_t at = 0; at < row_ends_[kSide - 1]; ++at) {
-        const int64_t place = reference * kArea + places_[at];
-        float* errors = strip_.errors + place * field_.positions() + offset_ + start_;
+      for (int32_t at = 0; at < aim_.row_ends[kSide - 1]; ++at) {
+        const int64_t place = reference * kArea + aim_.places[at];
+        float* errors = strip_.errors + place * field_.positions() + aim_.offset + aim_.start;
         for (int64_t lane = 0; lane < count; ++lane) {
           errors[lane] = totals[place * kLanes + Errors::slot(static_cast<int>(lane))];
         }
@@ -379,16 +332,8 @@ class ExactForm {
   int64_t group_;
   int64_t first_band_ = 0;  // Of the part.
   int64_t bands_count_ = 1;
-  int64_t plane_ = 0;
-  int64_t start_ = 0;   // Of the vector in its plane.
-  int64_t offset_ = 0;  // Of the plane in the field.
-  int64_t phase_row_ = 0;
-  int64_t phase_column_ = 0;
-  Neighbours around_{};
-  int64_t row_distances_[2 * kReach + 1];  // From a position to the keys around it.
-  int64_t counts_[kSide] = {};             // Of bands.
-  int32_t places_[kArea];
-  int32_t row_ends_[kSide];
+  Aim aim_;
+  int64_t counts_[kSide] = {};  // Of bands.
   float* totals_;
   Sum* sums_;
   uint8_t* ranks_;
