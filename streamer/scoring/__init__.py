@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, assert_never
 
 if TYPE_CHECKING:
     from streamer import config
-    from streamer.scoring.fca import Method
+    from streamer.scoring.method import Method
 
 
 def open_scorer(settings: config.Scoring) -> Method:

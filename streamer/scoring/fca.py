@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
@@ -11,53 +11,14 @@ import kernels
 from streamer.message import require
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from streamer import config
     from streamer.message import ScoreArray
     from streamer.scoring.features import ChannelScale
+    from streamer.scoring.method import Parameter
 
-Parameter = int | float | str | None
-
-
-class Method(Protocol):
-    """From features to anomaly scores, given what is normal; remembers nothing.
-
-    `quantised` stands for scaled features in the form in which the method scores and remembers
-    them: (channels, rows, columns), uint8 levels or float32.
-    """
-
-    @property
-    def name(self) -> str:
-        """As in the configuration."""
-        ...
-
-    @property
-    def kernel(self) -> str:
-        """The kernel that does the work, as `kernels.backends()` names it."""
-        ...
-
-    @property
-    def patch_size(self) -> int:
-        """Side of the windows in features: odd; no smaller map can be scored."""
-        ...
-
-    @property
-    def parameters(self) -> Mapping[str, Parameter]:
-        """Everything that changes a score, so that no profile meets another setting."""
-        ...
-
-    def quantise(self, features: torch.Tensor, scale: ChannelScale) -> torch.Tensor:
-        """(C, H, W) float32 features to quantised ones."""
-        ...
-
-    def reference(self, quantised: torch.Tensor) -> torch.Tensor:
-        """(C, H, W) to (C, T * T): median order statistics of the non-overlapping windows."""
-        ...
-
-    def score(self, quantised: torch.Tensor, reference: torch.Tensor) -> ScoreArray:
-        """(C, H, W) to (H, W) float32; 0 is normal."""
-        ...
+BLUR_RADIUS = 2  # features that the 5 x 5 blurs reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +48,11 @@ class FcaFast:
         return "fca_score_fast"
 
     @property
+    def reach(self) -> int:
+        """Features around a core that its scores depend on."""
+        return self.patch_size - 1 + BLUR_RADIUS
+
+    @property
     def parameters(self) -> Mapping[str, Parameter]:
         """Everything that changes a score."""
         return {
@@ -107,9 +73,9 @@ class FcaFast:
             quantised[channel] = scaled.mul_(self.levels - 1).add_(0.5).floor_().to(torch.uint8)
         return quantised
 
-    def reference(self, quantised: torch.Tensor) -> torch.Tensor:
-        """(C, H, W) levels to (C, T * T) levels."""
-        return kernels.median_reference(quantised, self.patch_size)
+    def reference(self, maps: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Levels (C, H, W) each to (C, T * T): median order statistics of their windows."""
+        return median_of_windows(maps, self.patch_size)
 
     def score(self, quantised: torch.Tensor, reference: torch.Tensor) -> ScoreArray:
         """(C, H, W) levels to (H, W) float32, a share of the feature range."""
@@ -151,6 +117,11 @@ class FcaExact:
         return "fca_score"
 
     @property
+    def reach(self) -> int:
+        """Features around a core that its scores depend on."""
+        return self.patch_size - 1 + BLUR_RADIUS
+
+    @property
     def parameters(self) -> Mapping[str, Parameter]:
         """Everything that changes a score."""
         return {
@@ -168,9 +139,9 @@ class FcaExact:
             quantised[channel] = scale.apply(values, channel)
         return quantised
 
-    def reference(self, quantised: torch.Tensor) -> torch.Tensor:
-        """(C, H, W) to (C, T * T), both float32 in 0..1."""
-        return kernels.median_reference(quantised, self.patch_size)
+    def reference(self, maps: Sequence[torch.Tensor]) -> torch.Tensor:
+        """(C, H, W) each to (C, T * T), both float32 in 0..1: median order statistics."""
+        return median_of_windows(maps, self.patch_size)
 
     def score(self, quantised: torch.Tensor, reference: torch.Tensor) -> ScoreArray:
         """(C, H, W) to (H, W) float32, a share of the feature range."""
@@ -186,10 +157,28 @@ class FcaExact:
         return _finite(scores)
 
 
+def median_of_windows(maps: Sequence[torch.Tensor], size: int) -> torch.Tensor:
+    """(C, T * T) median order statistics over the non-overlapping windows of all `maps`.
+
+    Each map is (C, H, W) with H, W >= T = `size`; no window lies across two maps.
+    """
+    strips = torch.cat([_windows_side_by_side(one, size) for one in maps], dim=2)
+    return kernels.median_reference(strips, size)
+
+
 def use_threads(count: int) -> None:
     """Let kernels and torch use `count` threads in this process; call it where a stage starts."""
     require(count > 0, "count must be > 0", count)
     torch.set_num_threads(count)
+
+
+def _windows_side_by_side(quantised: torch.Tensor, size: int) -> torch.Tensor:
+    """(C, H, W) to (C, T, n * T): the non-overlapping windows in one row."""
+    channels, rows, columns = quantised.shape
+    down, across = rows // size, columns // size
+    windows = quantised[:, : down * size, : across * size]
+    windows = windows.reshape(channels, down, size, across * size)
+    return windows.transpose(1, 2).reshape(channels, size, down * across * size)
 
 
 def _finite(scores: torch.Tensor) -> ScoreArray:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from streamer.message import PixelArray, ScoreArray
     from streamer.ports import Backbone, BackboneSpec
-    from streamer.scoring.fca import Method
     from streamer.scoring.features import ChannelScale
     from streamer.scoring.lesson import Lesson
+    from streamer.scoring.method import Method
     from streamer.scoring.profile import TextureProfile
 
 SMALLEST_FEATURES = 3

@@ -13,11 +13,8 @@ if TYPE_CHECKING:
     from streamer import config
     from streamer.message import Halo
     from streamer.ports import BackboneSpec
-    from streamer.scoring.fca import Method
+    from streamer.scoring.method import Method
     from streamer.web import WebGeometry
-
-
-BLUR_RADIUS = 2  # features that the 5 x 5 blur of the finished map reaches
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,5 +39,5 @@ class Lesson:
 
     def edges(self, halo: Halo) -> Edges:
         """A side with less halo than its scores depend on has no more web beyond it."""
-        reach = (self.method.patch_size - 1 + BLUR_RADIUS) * self.spec.stride + self.spec.radius
+        reach = self.method.reach * self.spec.stride + self.spec.radius
         return Edges(*(side < reach for side in (halo.top, halo.bottom, halo.left, halo.right)))

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import safetensors.torch
-import torch
 from safetensors import SafetensorError
 
 from streamer.calibration import Calibration, calibrate
@@ -19,10 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    import torch
+
     from streamer.message import ScoreArray
     from streamer.ports import BackboneSpec
-    from streamer.scoring.fca import Method, Parameter
     from streamer.scoring.lesson import Lesson
+    from streamer.scoring.method import Method, Parameter
 
 FORMAT = 1
 HEADER_SIZE = 8  # bytes that say how long the JSON header of safetensors is
@@ -32,7 +33,7 @@ HEADER_SIZE = 8  # bytes that say how long the JSON header of safetensors is
 class TextureProfile:
     """What normal means: channel scale, reference order statistics and calibrated score.
 
-    `reference` is (C, T * T), ascending, uint8 levels or float32, as the method has it;
+    `reference` is as the method has it, for FCA (C, T * T), ascending, uint8 levels or float32;
     `backbone` is the digest of the feature extractor, `parameters` those of the method.
     """
 
@@ -46,7 +47,7 @@ class TextureProfile:
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
-        channels = (self.scale.offset.numel(), self.scale.factor.numel(), self.reference.shape[0])
+        channels = (self.scale.offset.numel(), self.scale.factor.numel())
         require(len(set(channels)) == 1, "profile must have one number of channels", channels)
         object.__setattr__(self, "digest", self._digest())
 
@@ -173,15 +174,19 @@ def learn_profile(
 
 
 def learn_reference(maps: Sequence[torch.Tensor], method: Method) -> torch.Tensor:
-    """(C, T * T) median order statistics over the windows of all `maps`, none across two maps."""
+    """What is normal in those of `maps` that hold a window.
+
+    Raises:
+        ValueError: none does.
+    """
     size = method.patch_size
-    strips = [_windows_side_by_side(m, size) for m in maps if holds_window(m, method)]
+    usable = [m for m in maps if holds_window(m, method)]
     require(
-        len(strips) > 0,
+        len(usable) > 0,
         f"maps must hold a window of {size} x {size} features",
         [tuple(m.shape) for m in maps],
     )
-    return method.reference(torch.cat(strips, dim=2))
+    return method.reference(usable)
 
 
 def complete_profile(
@@ -200,15 +205,6 @@ def complete_profile(
 def holds_window(quantised: torch.Tensor, method: Method) -> bool:
     """Whether the map is large enough for one window."""
     return min(quantised.shape[1:]) >= method.patch_size
-
-
-def _windows_side_by_side(quantised: torch.Tensor, size: int) -> torch.Tensor:
-    """(C, H, W) to (C, T, n * T): the non-overlapping windows in one row."""
-    channels, rows, columns = quantised.shape
-    down, across = rows // size, columns // size
-    windows = quantised[:, : down * size, : across * size]
-    windows = windows.reshape(channels, down, size, across * size)
-    return windows.transpose(1, 2).reshape(channels, size, down * across * size)
 
 
 def _read_description(content: bytes) -> dict[str, Any]:

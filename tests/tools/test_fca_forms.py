@@ -72,14 +72,14 @@ class TestForms:
     def test_the_fast_form_is_that_of_the_line(self, levels, stride, features, scale):
         method = FcaFast(9, levels, stride, 1.0)
         quantised = method.quantise(features, scale)
-        expected = method.score(quantised, method.reference(quantised))
+        expected = method.score(quantised, method.reference([quantised]))
         assert np.array_equal(score(f"fast_{levels}_stride{stride}", features, scale), expected)
 
     @pytest.mark.parametrize("ties", ["first", "mid", "mean"])
     def test_the_exact_form_is_that_of_the_line(self, ties, features, scale):
         method = FcaExact(9, 3.0, 1.0, ties)
         quantised = method.quantise(features, scale)
-        expected = method.score(quantised, method.reference(quantised))
+        expected = method.score(quantised, method.reference([quantised]))
         assert np.allclose(score(f"exact_{ties}", features, scale), expected, atol=1e-6)
 
     @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_a_map_of_one_texture_with_a_flaw_scores_highest_at_the_flaw(method) -> 
     texture = features()
     texture[:, 12:16, 20:24] = 6.0
     quantised = method.quantise(texture, scale(3))
-    scores = method.score(quantised, method.reference(quantised))
+    scores = method.score(quantised, method.reference([quantised]))
     assert scores.shape == (30, 33)
     assert scores.dtype == np.float32
     row, column = np.unravel_index(scores.argmax(), scores.shape)
@@ -57,7 +57,7 @@ def test_a_map_of_one_texture_with_a_flaw_scores_highest_at_the_flaw(method) -> 
 @METHODS
 def test_reference_is_what_the_kernels_say(method) -> None:
     quantised = method.quantise(features(), scale(3))
-    reference = method.reference(quantised)
+    reference = method.reference([quantised])
     assert reference.shape == (3, 81)
     assert reference.dtype == quantised.dtype
     torch.testing.assert_close(reference, kernels.median_reference(quantised, 9))
@@ -66,14 +66,14 @@ def test_reference_is_what_the_kernels_say(method) -> None:
 def test_every_setting_reaches_the_kernel() -> None:
     """A setting that did not would leave the map as it was."""
     quantised = FAST.quantise(features(), scale(3))
-    maps = [FAST.score(quantised, FAST.reference(quantised))]
+    maps = [FAST.score(quantised, FAST.reference([quantised]))]
     for change in ({"window_stride": 1}, {"sigma_blur": 2.0}):
         other = FcaFast.of(Scoring(**change))
-        maps.append(other.score(quantised, other.reference(quantised)))
+        maps.append(other.score(quantised, other.reference([quantised])))
     exact = EXACT.quantise(features().round(), scale(3))
     for change in ({}, {"sigma_p": 1.0}, {"sigma_s": None}, {"ties": "first"}, {"precision": "u8"}):
         other = FcaExact.of(Scoring(method="fca", **change))
-        maps.append(other.score(exact, other.reference(exact)))
+        maps.append(other.score(exact, other.reference([exact])))
     for index, one in enumerate(maps):
         assert all(not np.allclose(one, other, atol=1e-6) for other in maps[:index])
 

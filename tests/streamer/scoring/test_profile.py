@@ -8,7 +8,7 @@ import torch
 
 from streamer.calibration import Calibration
 from streamer.config import Config
-from streamer.scoring.features import Edges, embed_web, fixed_scale
+from streamer.scoring.features import ChannelScale, Edges, embed_web, fixed_scale
 from streamer.scoring.lesson import Lesson
 from streamer.scoring.profile import (
     TextureProfile,
@@ -35,7 +35,7 @@ def test_reference_is_that_of_the_windows_of_all_maps(lesson, quantised) -> None
     """Two maps of whole windows are one map of twice as many, but no window crosses them."""
     whole = quantised[:, :18, :27]
     halves = [whole[:, :9], whole[:, 9:18]]
-    expected = lesson.method.reference(whole)
+    expected = lesson.method.reference([whole])
     torch.testing.assert_close(learn_reference(halves, lesson.method), expected)
     ragged = [whole[:, :14], whole[:, 9:18]]  # the rows 9..13 of the first fill no window
     torch.testing.assert_close(learn_reference(ragged, lesson.method), expected)
@@ -164,8 +164,8 @@ def test_other_format_and_damaged_content_are_refused(profile) -> None:
 
 
 def test_profile_of_uneven_channels_is_refused(profile) -> None:
-    with pytest.raises(ValueError, match=r"one number of channels, got \(4, 4, 3\)"):
-        replace(profile, reference=profile.reference[:3])
+    with pytest.raises(ValueError, match=r"one number of channels, got \(4, 3\)"):
+        replace(profile, scale=ChannelScale(profile.scale.offset, profile.scale.factor[:3]))
 
 
 def test_profile_fits_only_its_backbone_method_and_parameters(profile, lesson, geometry) -> None:
