@@ -81,7 +81,8 @@ class FcaFast:
     def score(self, quantised: torch.Tensor, reference: torch.Tensor) -> ScoreArray:
         """(C, H, W) levels to (H, W) float32, a share of the feature range."""
         score_each = one_by_one(partial(self._score_one, quantised))
-        return finite_scores(self.references.combine(score_each, reference))
+        known = reference.to(quantised.device)
+        return finite_scores(self.references.combine(score_each, known))
 
     def _score_one(self, quantised: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
         return kernels.fca_score_fast(
@@ -148,12 +149,12 @@ class FcaExact:
 
     def score(self, quantised: torch.Tensor, reference: torch.Tensor) -> ScoreArray:
         """(C, H, W) to (H, W) float32, a share of the feature range."""
+        known = reference.to(quantised.device)
         if self.references.kind == "prototypes":
             # A window takes one of them with all its positions: the kernel chooses.
-            return finite_scores(self._score_one(quantised, reference))
-
+            return finite_scores(self._score_one(quantised, known))
         score_each = one_by_one(partial(self._score_one, quantised))
-        return finite_scores(self.references.combine(score_each, reference))
+        return finite_scores(self.references.combine(score_each, known))
 
     def _score_one(self, quantised: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
         return kernels.fca_score(
