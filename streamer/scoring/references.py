@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 
 Kind = Literal["median", "random", "all", "knn", "prototypes"]
 LARGEST_REFERENCE = 1 << 26  # bytes of windows that are remembered: 64 MiB
+MOST_WINDOWS = 4096  # that are remembered, however few channels there are
+MOST_CLUSTERED = 1024  # windows that prototypes are made of: their products are n x n
 NEAREST_SHARE = 4  # a quarter of the windows, as Aota et al. take 400 of 1600 positions
 DEFAULT_PROTOTYPES = 4
+SORTED = 1 << 22  # values that are sorted at a time
 CHUNK = 8  # references that are scored before their maps are merged
 
 
@@ -45,8 +48,9 @@ class References:
         up); every window is judged by the one that fits it best.
 
     `all` and `knn` cost as much as there are windows: 1,600 scores for an image of 320 x 320
-    pixels. No more windows are remembered than 64 MiB hold (at T = 9 about 400 of 512 channels
-    in float32, at T = 3 3,640); of more, a seeded sample is.
+    pixels. No more windows are remembered than 4,096 and than 64 MiB hold (at T = 9 about 400 of
+    512 channels in float32, at T = 3 3,640); of more, a seeded sample is. Prototypes are made of
+    no more than 1,024 windows.
     """
 
     kind: Kind = "median"
@@ -168,13 +172,13 @@ def _whole_windows(maps: Sequence[Tensor], size: int) -> Tensor:
     """The non-overlapping windows, from each map's first row and column on."""
     strips = torch.cat([_windows_side_by_side(one, size) for one in maps], dim=2)
     number = strips.shape[2] // size
-    chosen = sample_indices(number, _most_windows(strips, size))
+    chosen = sample_indices(number, min(MOST_CLUSTERED, _most_windows(strips, size)))
     return torch.cat(list(_sorted_windows([strips], size, chosen * size)))
 
 
 def _most_windows(example: Tensor, size: int) -> int:
     window = example.shape[0] * size**2 * example.element_size()
-    return max(1, LARGEST_REFERENCE // window)
+    return max(1, min(MOST_WINDOWS, LARGEST_REFERENCE // window))
 
 
 def _sorted_windows(maps: Sequence[Tensor], size: int, chosen: Tensor) -> Iterator[Tensor]:
@@ -185,6 +189,7 @@ def _sorted_windows(maps: Sequence[Tensor], size: int, chosen: Tensor) -> Iterat
         rows, columns = windows.shape[1:3]
         index = chosen[(chosen >= first) & (chosen < first + rows * columns)] - first
         first += rows * columns
-        if len(index):
-            picked = windows[:, index // columns, index % columns].flatten(2)
+        # A few at a time: a sort makes 8 bytes of index for every value.
+        for some in torch.split(index, max(1, SORTED // (len(one) * size**2))):
+            picked = windows[:, some // columns, some % columns].flatten(2)
             yield picked.transpose(0, 1).sort(dim=-1).values

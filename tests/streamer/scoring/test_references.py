@@ -114,6 +114,24 @@ def test_no_more_windows_are_remembered_than_fit(rectified, monkeypatch) -> None
     assert len(References("prototypes", 3).learn(maps, 5)) <= 3
     levels = [(15 * one).to(torch.uint8) for one in maps]
     assert len(References("all").learn(levels, 5)) == 80
+    monkeypatch.setattr(references, "MOST_WINDOWS", 7)
+    assert len(References("all").learn(levels, 5)) == 7
+
+
+def test_prototypes_are_made_of_no_more_windows_than_that(rectified, monkeypatch) -> None:
+    seen = []
+    monkeypatch.setattr(references, "cluster_windows", lambda windows, count: seen.append(windows))
+    References("prototypes").learn([rectified((2, 20, 30))], 5)
+    monkeypatch.setattr(references, "MOST_CLUSTERED", 9)
+    References("prototypes").learn([rectified((2, 20, 30))], 5)
+    assert [len(windows) for windows in seen] == [24, 9]
+
+
+def test_windows_sorted_a_few_at_a_time_are_the_same(rectified, monkeypatch) -> None:
+    maps = [rectified((2, 12, 12), seed) for seed in (1, 2)]
+    whole = References("all").learn(maps, 5)
+    monkeypatch.setattr(references, "SORTED", 1)
+    assert torch.equal(References("all").learn(maps, 5), whole)
 
 
 def test_medians_lie_across_no_two_maps(rectified) -> None:
