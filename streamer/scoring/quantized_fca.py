@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from kernels.windows import blur, gaussian, pad_mirrored
+from kernels.windows import blur, counting_type, gaussian, pad_mirrored, running_sums
 from streamer.scoring.checks import check_map, check_reference, finite_scores
 from streamer.scoring.features import to_levels
 from streamer.scoring.references import References, one_by_one
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from streamer.scoring.method import Parameter
 
 BLUR_RADIUS = 2  # features that the blur of the map reaches
-_CHUNK = 1 << 21  # numbers per temporary: 8 MB stay in the caches
+_CHUNK = 1 << 19  # numbers per temporary: 2 MB stay in the caches
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,25 +125,26 @@ def _level_costs(levels: Tensor, reference: Tensor, how: QuantizedFca) -> Tensor
     level = torch.arange(how.levels, dtype=torch.float32, device=levels.device).view(-1, 1, 1)
     # paid[l, c, k]: what level l pays when it fills the first k ranks of the reference
     paid = torch.nn.functional.pad((level - reference).abs_().cumsum(-1), (1, 0))
-    flat = paid.view(how.levels, levels.shape[0], -1)
-    pays = flat.gather(2, counts[1:].flatten(2)) - flat.gather(2, counts[:-1].flatten(2))
-    mass = (counts[1:] - counts[:-1]).flatten(2)
-    return pays.div_(mass.clamp_(min=1)).view(how.levels, *levels.shape)
+    filled = counts.flatten(2).to(torch.int64)
+    pays = paid.gather(2, filled[1:]).sub_(paid.gather(2, filled[:-1]))
+    mass = (counts[1:] - counts[:-1]).flatten(2).clamp_(min=1)
+    return pays.div_(mass).view(how.levels, *levels.shape)
 
 
 def _cumulative_histograms(levels: Tensor, how: QuantizedFca) -> Tensor:
-    """(c, H, W) -> (levels + 1, c, H, W) int64: values below each level, mirrored borders."""
-    padded = pad_mirrored(levels, how.patch_size // 2)
-    bound = torch.arange(how.levels + 1, dtype=torch.uint8, device=levels.device)
-    bound = bound.view(-1, 1, 1, 1)
-    below = (padded < bound).to(torch.int32)
+    """(c, H, W) -> (levels + 1, c, H, W) integers: values below each level, mirrored borders."""
     side = how.patch_size
-    for axis in (2, 3):
-        sums = below.cumsum(axis, dtype=torch.int32)
-        length = sums.shape[axis]
-        below = sums.narrow(axis, side - 1, length - side + 1).clone()
-        below.narrow(axis, 1, length - side).sub_(sums.narrow(axis, 0, length - side))
-    return below.to(torch.int64)
+    padded = pad_mirrored(levels, side // 2)
+    bound = torch.arange(how.levels + 1, dtype=torch.uint8, device=levels.device)
+    below = padded < bound.view(-1, 1, 1, 1)
+    shape, width = below.shape[:2], padded.shape[2]
+    # Flat sums: what wraps around a row's end belongs to no window, and is cut off.
+    flat = below.view(torch.uint8).to(counting_type(side**2)).flatten()
+    for step in (1, width):
+        flat = running_sums(flat, side, step)
+    missing = below.numel() - flat.numel()
+    sums = torch.nn.functional.pad(flat, (0, missing)).view(*shape, -1, width)
+    return sums[:, :, : levels.shape[1], : levels.shape[2]]
 
 
 def _spread(costs: Tensor, taps: list[float]) -> Tensor:
