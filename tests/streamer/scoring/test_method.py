@@ -192,3 +192,14 @@ def test_what_the_reference_is_counts_as_a_parameter(choice) -> None:
     usual = opened({"method": choice["method"]}).parameters
     assert "reference" not in usual  # profiles from before there was a choice stay valid
     assert dict(opened(choice).parameters).items() > dict(usual).items()
+
+
+@ALL
+@pytest.mark.parametrize("shape", [(1, 3, 3), (1, 3, 8), (2, 5, 3), (40, 4, 4)])
+def test_the_smallest_maps_have_finite_scores(choice, shape, rectified) -> None:
+    method = opened(choice, 3)
+    quantised = method.quantise(rectified(shape), plain(shape[0]))
+    scores = method.score(quantised, method.reference([quantised]))
+    assert scores.shape == shape[1:]
+    assert np.isfinite(scores).all()
+    assert scores.min() >= 0
