@@ -5,13 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, assert_never
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Pace = Literal["fast", "line_rate"]
 Bits = Literal[8, 16]
+Method = Literal[
+    "fca_fast",
+    "fca",
+    "quantized_fca",
+    "sww",
+    "histogram",
+    "moments",
+    "aota",
+    "aota_original",
+    "grnr",
+]
 Level = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -124,10 +135,14 @@ class Backbone(Section):
         return self
 
 
+_WITH_WINDOWS = ("fca", "fca_fast", "quantized_fca", "sww")
+_WITH_PROTOTYPES = ("fca", "sww")  # The others would have to choose one per window.
+
+
 class Scoring(Section):
     """The anomaly score."""
 
-    method: Literal["fca_fast", "fca"] = "fca_fast"
+    method: Method = "fca_fast"
     patch_size: int = Field(default=9, ge=3, le=25)
     levels: int = Field(default=16, ge=4, le=32)
     window_stride: int = Field(default=2, ge=1, le=4)
@@ -137,16 +152,49 @@ class Scoring(Section):
     ties: Literal["first", "mid", "mean"] = "mid"
     precision: Literal["exact", "u8"] = "exact"
     threads: int = Field(default=1, ge=1, le=256)
+    reference: Literal["median", "random", "all", "knn", "prototypes"] = "median"
+    references: int | None = Field(default=None, ge=1, le=4096)
+    reference_seed: int = Field(default=0, ge=0, lt=1 << 63)
 
     @property
     def halo_features(self) -> int:
-        """Features around a core that its scores depend on: the windows, and the map's blur."""
-        return self.patch_size - 1 + 2
+        """Features around a core that its scores depend on: `scoring.method.Method.reach`.
+
+        Windows on both sides and the blur of FCA, half a window where a position has one window,
+        the cut or the neighbours where there are no windows.
+        """
+        match self.method:
+            case "fca_fast" | "fca" | "quantized_fca":
+                return self.patch_size - 1 + 2
+            case "sww" | "histogram" | "moments" | "aota":
+                return self.patch_size // 2
+            case "aota_original":
+                return 3
+            case "grnr":
+                return 2
+            case _:
+                assert_never(self.method)
 
     @model_validator(mode="after")
     def _patch_is_odd(self) -> Scoring:
         if self.patch_size % 2 == 0:
             msg = f"patch_size must be odd, got {self.patch_size}"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _reference_fits_the_method(self) -> Scoring:
+        chosen = f"reference: {self.reference} with method: {self.method}"
+        if self.reference != "median" and self.method not in _WITH_WINDOWS:
+            methods = ", ".join(_WITH_WINDOWS)
+            msg = f"reference must be median, or method one of {methods}, got {chosen}"
+            raise ValueError(msg)
+        if self.reference == "prototypes" and self.method not in _WITH_PROTOTYPES:
+            methods = " or ".join(_WITH_PROTOTYPES)
+            msg = f"reference: prototypes needs method: {methods}, got {chosen}"
+            raise ValueError(msg)
+        if self.references is not None and self.reference in ("median", "all"):
+            msg = f"references needs reference: random, knn or prototypes, got {chosen}"
             raise ValueError(msg)
         return self
 

@@ -6,11 +6,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+import torch
 from principal_axes import leading_components, scale_by_strongest, without_leading
-from quantized_fca import Quantisation, quantized_fca, round_to_levels
 
 import kernels
 from streamer.scoring.features import learn_scale
+from streamer.scoring.quantized_fca import QuantizedFca
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +54,7 @@ class Form:
     Attributes:
         name: as in the tables.
         kind: how windows are compared and weighted; "exact" and "u8" as published (sigma_p 3,
-            sigma_s 1), "fast" as `kernels.fca_score_fast`, "quantized" as quantized_fca.py.
+            sigma_s 1), "fast" as `kernels.fca_score_fast`, "quantized" as `QuantizedFca`.
         ties: of "exact" and "u8".
         levels: of "fast" and "quantized".
         stride: windows on every n-th row and column, of "fast".
@@ -73,7 +74,11 @@ class Form:
         """(C, H, W) float32 in 0..1 to (H, W) float32, judged against its own median windows."""
         match self.kind:
             case "quantized":
-                return quantized_fca(scaled, Quantisation(self.levels, SIDE))
+                method, levels = (
+                    QuantizedFca(SIDE, self.levels),
+                    round_to_levels(scaled, self.levels),
+                )
+                return torch.from_numpy(method.score(levels, method.reference([levels])))
             case "fast":
                 levels = round_to_levels(scaled, self.levels)
                 reference = kernels.median_reference(levels, SIDE)
@@ -115,6 +120,11 @@ def scale_features(features: Tensor, scale: ChannelScale | None) -> Tensor:
     chosen = learn_scale([features]) if scale is None else scale
     offset, factor = (values.view(-1, 1, 1) for values in (chosen.offset, chosen.factor))
     return features.sub(offset).mul_(factor).clamp_(0, 1)
+
+
+def round_to_levels(features: Tensor, levels: int) -> Tensor:
+    """(C, H, W) float32 in 0..1 to uint8 levels, floor(z (levels - 1) + 0.5)."""
+    return features.mul(levels - 1).add_(0.5).floor_().to(torch.uint8)
 
 
 def known_forms() -> tuple[Form, ...]:

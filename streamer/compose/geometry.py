@@ -33,8 +33,9 @@ def tile_grid(config: Config, columns: int) -> TileGrid:
     except ValueError as error:
         raise ConfigError(str(error)) from None
     alignment = footprint.stride * config.scoring.window_stride
-    reach = config.scoring.halo_features * footprint.stride + footprint.radius
     smallest = config.scoring.patch_size * footprint.stride
+    # A last row may need to take in what is shorter than a window: the halo holds that much.
+    reach = max(config.scoring.halo_features * footprint.stride + footprint.radius, smallest)
     try:
         return TileGrid(
             columns=columns,

@@ -20,5 +20,33 @@ def open_scorer(settings: config.Scoring) -> Method:
             from streamer.scoring.fca import FcaExact
 
             return FcaExact.of(settings)
+        case "quantized_fca":
+            from streamer.scoring.quantized_fca import QuantizedFca
+
+            return QuantizedFca.of(settings)
+        case "sww":
+            from streamer.scoring.sww import Sww
+
+            return Sww.of(settings)
+        case "histogram":
+            from streamer.scoring.histogram import Histogram
+
+            return Histogram.of(settings)
+        case "moments":
+            from streamer.scoring.moments import Moments
+
+            return Moments.of(settings)
+        case "aota":
+            from streamer.scoring.aota import Aota
+
+            return Aota.of(settings)
+        case "aota_original":
+            from streamer.scoring.aota import AotaOriginal
+
+            return AotaOriginal.of(settings)
+        case "grnr":
+            from streamer.scoring.grnr import Grnr
+
+            return Grnr.of(settings)
         case _:
             assert_never(settings.method)

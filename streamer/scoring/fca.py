@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import torch
 
 import kernels
 from streamer.message import require
+from streamer.scoring.checks import finite_scores
+from streamer.scoring.features import scaled, to_levels
+from streamer.scoring.references import References, one_by_one
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,13 +33,13 @@ class FcaFast:
     levels: int
     window_stride: int
     sigma_blur: float
+    references: References = field(default_factory=References)
 
     @classmethod
     def of(cls, settings: config.Scoring) -> FcaFast:
         """As configured."""
-        return cls(
-            settings.patch_size, settings.levels, settings.window_stride, settings.sigma_blur
-        )
+        windows = settings.patch_size, settings.levels, settings.window_stride
+        return cls(*windows, settings.sigma_blur, References.of(settings))
 
     @property
     def name(self) -> str:
@@ -60,6 +64,7 @@ class FcaFast:
             "levels": self.levels,
             "window_stride": self.window_stride,
             "sigma_blur": self.sigma_blur,
+            **self.references.parameters,
         }
 
     def quantise(self, features: torch.Tensor, scale: ChannelScale) -> torch.Tensor:
@@ -67,19 +72,20 @@ class FcaFast:
 
         Channel by channel, so that no second float map of the whole web is ever held.
         """
-        quantised = torch.empty(features.shape, dtype=torch.uint8, device=features.device)
-        for channel, values in enumerate(features):
-            scaled = scale.apply(values, channel)
-            quantised[channel] = scaled.mul_(self.levels - 1).add_(0.5).floor_().to(torch.uint8)
-        return quantised
+        return to_levels(features, scale, self.levels)
 
     def reference(self, maps: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Levels (C, H, W) each to (C, T * T): median order statistics of their windows."""
-        return median_of_windows(maps, self.patch_size)
+        """Levels (C, H, W) each to (C, T * T) or (K, C, T * T), as `References.learn`."""
+        return self.references.learn(maps, self.patch_size)
 
     def score(self, quantised: torch.Tensor, reference: torch.Tensor) -> ScoreArray:
         """(C, H, W) levels to (H, W) float32, a share of the feature range."""
-        scores = kernels.fca_score_fast(
+        score_each = one_by_one(partial(self._score_one, quantised))
+        known = reference.to(quantised.device)
+        return finite_scores(self.references.combine(score_each, known))
+
+    def _score_one(self, quantised: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
+        return kernels.fca_score_fast(
             quantised,
             reference,
             levels_count=self.levels,
@@ -87,7 +93,6 @@ class FcaFast:
             window_stride=self.window_stride,
             sigma_blur=self.sigma_blur,
         )
-        return _finite(scores)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +104,13 @@ class FcaExact:
     sigma_s: float | None
     ties: Literal["first", "mid", "mean"]
     precision: Literal["exact", "u8"] = "exact"
+    references: References = field(default_factory=References)
 
     @classmethod
     def of(cls, settings: config.Scoring) -> FcaExact:
         """As configured."""
-        weights = settings.sigma_p, settings.sigma_s
-        return cls(settings.patch_size, *weights, settings.ties, settings.precision)
+        weights, form = (settings.sigma_p, settings.sigma_s), (settings.ties, settings.precision)
+        return cls(settings.patch_size, *weights, *form, References.of(settings))
 
     @property
     def name(self) -> str:
@@ -130,22 +136,28 @@ class FcaExact:
             "sigma_s": self.sigma_s,
             "ties": self.ties,
             "precision": self.precision,
+            **self.references.parameters,
         }
 
     def quantise(self, features: torch.Tensor, scale: ChannelScale) -> torch.Tensor:
         """(C, H, W) float32 to float32 in 0..1."""
-        quantised = torch.empty_like(features)
-        for channel, values in enumerate(features):
-            quantised[channel] = scale.apply(values, channel)
-        return quantised
+        return scaled(features, scale)
 
     def reference(self, maps: Sequence[torch.Tensor]) -> torch.Tensor:
-        """(C, H, W) each to (C, T * T), both float32 in 0..1: median order statistics."""
-        return median_of_windows(maps, self.patch_size)
+        """(C, H, W) each to (C, T * T) or (K, C, T * T), float32, as `References.learn`."""
+        return self.references.learn(maps, self.patch_size)
 
     def score(self, quantised: torch.Tensor, reference: torch.Tensor) -> ScoreArray:
         """(C, H, W) to (H, W) float32, a share of the feature range."""
-        scores = kernels.fca_score(
+        known = reference.to(quantised.device)
+        if self.references.kind == "prototypes":
+            # A window takes one of them with all its positions: the kernel chooses.
+            return finite_scores(self._score_one(quantised, known))
+        score_each = one_by_one(partial(self._score_one, quantised))
+        return finite_scores(self.references.combine(score_each, known))
+
+    def _score_one(self, quantised: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
+        return kernels.fca_score(
             quantised,
             reference,
             patch_size=self.patch_size,
@@ -154,36 +166,9 @@ class FcaExact:
             ties=self.ties,
             precision=self.precision,
         )
-        return _finite(scores)
-
-
-def median_of_windows(maps: Sequence[torch.Tensor], size: int) -> torch.Tensor:
-    """(C, T * T) median order statistics over the non-overlapping windows of all `maps`.
-
-    Each map is (C, H, W) with H, W >= T = `size`; no window lies across two maps.
-    """
-    strips = torch.cat([_windows_side_by_side(one, size) for one in maps], dim=2)
-    return kernels.median_reference(strips, size)
 
 
 def use_threads(count: int) -> None:
     """Let kernels and torch use `count` threads in this process; call it where a stage starts."""
     require(count > 0, "count must be > 0", count)
     torch.set_num_threads(count)
-
-
-def _windows_side_by_side(quantised: torch.Tensor, size: int) -> torch.Tensor:
-    """(C, H, W) to (C, T, n * T): the non-overlapping windows in one row."""
-    channels, rows, columns = quantised.shape
-    down, across = rows // size, columns // size
-    windows = quantised[:, : down * size, : across * size]
-    windows = windows.reshape(channels, down, size, across * size)
-    return windows.transpose(1, 2).reshape(channels, size, down * across * size)
-
-
-def _finite(scores: torch.Tensor) -> ScoreArray:
-    array: ScoreArray = scores.cpu().numpy()
-    if not torch.isfinite(scores).all():
-        msg = "scores must be finite, got NaN or infinity; check the backbone's engine"
-        raise RuntimeError(msg)
-    return array

@@ -32,6 +32,23 @@ class ChannelScale:
         return values.sub(offset.to(values.device)).mul_(factor.to(values.device)).clamp_(0, 1)
 
 
+def scaled(features: torch.Tensor, scale: ChannelScale) -> torch.Tensor:
+    """(C, H, W) float32 to 0..1, one channel a time: no second temporary of the whole map."""
+    result = torch.empty_like(features)
+    for channel, values in enumerate(features):
+        result[channel] = scale.apply(values, channel)
+    return result
+
+
+def to_levels(features: torch.Tensor, scale: ChannelScale, count: int) -> torch.Tensor:
+    """(C, H, W) float32 to uint8 levels, floor(z * (count - 1) + 0.5), one channel a time."""
+    levels = torch.empty(features.shape, dtype=torch.uint8, device=features.device)
+    for channel, values in enumerate(features):
+        shares = scale.apply(values, channel)
+        levels[channel] = shares.mul_(count - 1).add_(0.5).floor_().to(torch.uint8)
+    return levels
+
+
 @dataclass(frozen=True, slots=True)
 class Edges:
     """Which sides of some pixels are the web's own edge, with no neighbour beyond."""

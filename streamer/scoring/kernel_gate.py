@@ -10,6 +10,7 @@ from streamer.scoring.faults import KernelError
 if TYPE_CHECKING:
     from kernels import Running
     from streamer import config
+    from streamer.scoring.method import Method
 
 VARIABLE = "LINESCAN_KERNEL"  # as in kernels.compiled, which would import torch for it
 
@@ -34,14 +35,29 @@ def scoring_kernel(settings: config.Config) -> Running:
     Raises:
         KernelError: LINESCAN_KERNEL names a kernel that is not there.
     """
-    import kernels
     from streamer.scoring import open_scorer
 
-    method = open_scorer(settings.scoring)
     try:
-        return kernels.running(method.kernel, method.patch_size, _device(settings.backbone))
+        return running_kernel(open_scorer(settings.scoring), _device(settings.backbone))
     except ValueError as error:
         raise KernelError(str(error)) from None
+
+
+def running_kernel(method: Method, device: str) -> Running:
+    """What runs `method` on the tensors of `device`.
+
+    Raises:
+        ValueError: LINESCAN_KERNEL names a kernel that is not there.
+    """
+    import kernels
+
+    if method.kernel is not None:
+        return kernels.running(method.kernel, method.patch_size, device)
+    kernels.backends()  # What is learnt may come from one all the same.
+    reason = f"{method.name} is written in torch and has no compiled kernel"
+    return kernels.Running(
+        method.name, device, "reference", reason, "choose scoring.method: fca_fast or fca"
+    )
 
 
 def _device(settings: config.Backbone) -> str:
@@ -55,11 +71,12 @@ def _device(settings: config.Backbone) -> str:
 def _refusal(settings: config.Config, found: Running) -> str:
     import kernels
 
+    backends = kernels.backends().get(found.operator, {found.device: found.path})
     steps = [found.remedy] if found.remedy else []
     steps.append("set kernels.require: any")
     return (
         f"{found.operator} (scoring.method: {settings.scoring.method}) must run in a compiled "
         f"kernel as kernels.require: native says, got {found.path} on {found.device}: "
-        f"{found.reason} (backends: {kernels.backends()[found.operator]}; "
+        f"{found.reason} (backends: {backends}; "
         f"library: {kernels.load_native().reason}); {', or '.join(steps)}"
     )

@@ -28,8 +28,8 @@ class Method(Protocol):
         ...
 
     @property
-    def kernel(self) -> str:
-        """The kernel that does the work, as `kernels.backends()` names it."""
+    def kernel(self) -> str | None:
+        """The kernel that does the work, as `kernels.backends()` names it; None: torch alone."""
         ...
 
     @property
@@ -39,7 +39,10 @@ class Method(Protocol):
 
     @property
     def reach(self) -> int:
-        """Features around a core that its scores depend on: windows and blur."""
+        """Features around a core that its scores depend on: windows, blur, neighbours.
+
+        `config.Scoring.halo_features` says the same without importing a method.
+        """
         ...
 
     @property

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-import kernels
 from streamer.message import Interval, ScoreMap, require
 from streamer.ports import Verdict
 from streamer.scoring.cells import core_cells, core_pixels, core_web, masked_cells, widest_web
 from streamer.scoring.features import Edges, embed_web, fixed_scale, learn_scale
+from streamer.scoring.kernel_gate import running_kernel
 from streamer.scoring.lane import LaneKey, LaneLearner
 from streamer.scoring.lesson import Lesson
 from streamer.scoring.profile import (
@@ -92,7 +92,7 @@ class TileScorer:
     def description(self) -> str:
         """What runs where, for heartbeat and manifest; the device is that of the last features."""
         spec, method = self._backbone.spec, self._method
-        kernel = kernels.running(method.kernel, method.patch_size, self._device).path
+        kernel = running_kernel(method, self._device).path
         return f"{spec.name} on {spec.engine}, {method.name} on {kernel}"
 
     def warm_up(self, shape: tuple[int, ...], bits: int) -> None:

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from fca_forms import BASE, choose_forms, known_forms, scale_features, score_form
-from quantized_fca import Quantisation, quantized_fca
+from fca_forms import BASE, choose_forms, known_forms, round_to_levels, scale_features, score_form
 
 import kernels
 from streamer.scoring.fca import FcaExact, FcaFast
 from streamer.scoring.features import ChannelScale
+from streamer.scoring.quantized_fca import QuantizedFca
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,9 @@ class TestForms:
         assert np.allclose(score("u8_first", features, scale), expected, atol=1e-5)
 
     def test_quantized_fca(self, features, scale):
-        expected = quantized_fca(scale_features(features, scale), Quantisation(16)).numpy()
+        method = QuantizedFca(9, 16)
+        levels = method.quantise(features, scale)
+        expected = method.score(levels, method.reference([levels]))
         assert np.array_equal(score("quantized_16", features, scale), expected)
 
     def test_components_come_before_the_scaling(self, features, scale):
@@ -137,3 +139,8 @@ class TestScale:
         assert scaled.min() == 0
         assert scaled.max() == 1
         assert torch.allclose(scaled, scale_features(features, None), atol=1e-4)
+
+
+def test_levels_round_half_up():
+    shares = torch.tensor([[[0.0, 0.5 / 15, 0.49 / 15, 1.0]]])
+    assert round_to_levels(shares, 16).flatten().tolist() == [0, 1, 0, 15]

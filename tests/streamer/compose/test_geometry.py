@@ -35,6 +35,11 @@ def test_the_halo_holds_windows_blur_and_receptive_field():
         (("scoring.window_stride=4", "tiles.lines=512"), 128, 32),
         (("scoring.patch_size=3",), 80, 16),
         (("backbone.name=wide_resnet50_2",), 128, 16),
+        # Half a window: 4 features and the radius of 33; at least a window of 72 px.
+        (("scoring.method=moments",), 80, 16),
+        (("scoring.method=aota_original", "scoring.patch_size=3"), 64, 16),
+        # Two features and 33 px would be 49: a last row may need 72.
+        (("scoring.method=grnr",), 80, 16),
         (("backbone.onnx_file=a", "backbone.onnx_stride=4", "backbone.onnx_radius=0"), 40, 8),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch.nn import functional
 from streamer.config import Config
 from streamer.message import Halo, Interval, Tile
 from streamer.ports import BackboneSpec
+from streamer.scoring.features import ChannelScale
 from streamer.scoring.lesson import Lesson
 from streamer.web import WebGeometry
 
@@ -116,3 +118,41 @@ def tile_of() -> Callable[..., Tile]:
 @pytest.fixture
 def masked() -> tuple[Interval, ...]:
     return (Interval(100, 117),)
+
+
+@pytest.fixture(scope="session")
+def golden() -> Callable[[str], dict[str, np.ndarray]]:
+    """Reads a stored vector by its stem; features come as (C, H, W) tensors."""
+    folder = Path(__file__).parents[2] / "golden"
+
+    def read(stem: str) -> dict[str, np.ndarray]:
+        with np.load(folder / f"{stem}.npz") as stored:
+            vector = dict(stored)
+        if "features" in vector:
+            vector["features"] = torch.from_numpy(vector["features"]).permute(2, 0, 1).contiguous()
+        return vector
+
+    return read
+
+
+@pytest.fixture
+def unscaled() -> Callable[[int], ChannelScale]:
+    """A scale that leaves features in 0..1 as they are."""
+
+    def make(channels: int) -> ChannelScale:
+        return ChannelScale(torch.zeros(channels), torch.ones(channels))
+
+    return make
+
+
+@pytest.fixture
+def rectified() -> Callable[..., torch.Tensor]:
+    """Features (C, H, W) in 0..1 of which half are zero, neighbours alike."""
+
+    def make(shape: tuple[int, int, int], seed: int = 0) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        values = torch.randn(shape, generator=generator).clamp_(min=0)
+        smooth = functional.avg_pool2d(values[None], 3, 1, 1)[0]
+        return ((values + smooth) / 4).clamp(0, 1) * (values > 0)
+
+    return make

@@ -82,6 +82,21 @@ def test_the_published_form_has_a_compiled_kernel_too(monkeypatch) -> None:
     require_kernels(native(scoring={"method": "fca"}))
 
 
+@pytest.mark.parametrize("name", ["sww", "moments", "grnr"])
+def test_a_method_without_a_kernel_says_so(name) -> None:
+    said = refusal(native(scoring={"method": name}))
+    assert said.startswith(f"{name} (scoring.method: {name}) must run in a compiled kernel as ")
+    assert f"got reference on cpu: {name} is written in torch and has no compiled kernel" in said
+    assert said.endswith("; choose scoring.method: fca_fast or fca, or set kernels.require: any")
+    assert scoring_kernel(Config.model_validate({"scoring": {"method": name}})).operator == name
+
+
+def test_a_kernel_that_is_not_there_is_refused_for_methods_without_one_too(monkeypatch) -> None:
+    monkeypatch.setenv(VARIABLE, "sse9")
+    said = refusal(Config.model_validate({"scoring": {"method": "moments"}}))
+    assert said.startswith("LINESCAN_KERNEL must be one of ")
+
+
 def test_any_lets_the_reference_run(monkeypatch) -> None:
     monkeypatch.setenv(VARIABLE, "reference")
     require_kernels(Config())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from streamer import config
 from streamer.backbones import open_backbone
 from streamer.compose.geometry import tile_grid, web_geometry
 from streamer.config import Config
@@ -67,7 +68,7 @@ class Case:
         return np.abs(stitched - self.whole) / self.whole.max()
 
 
-@pytest.fixture(scope="module", params=["fca_fast", "fca"])
+@pytest.fixture(scope="module", params=get_args(config.Method))
 def case(request, tmp_path_factory) -> Case:
     """A woven web with a stain, its profile in a file, and its map."""
     torch.set_num_threads(1)
@@ -77,7 +78,7 @@ def case(request, tmp_path_factory) -> Case:
     noisy[150:190, 160:200] -= 60
     pixels = noisy.clip(0, 255).astype(np.uint8)
     path = tmp_path_factory.mktemp("profile") / "web.safetensors"
-    # The exact form of T = 9 takes a minute here; T = 3 shows the same with a smaller halo.
+    # Most take long with T = 9; T = 3 shows the same with a smaller halo.
     patch = 9 if request.param == "fca_fast" else 3
     chosen = Config.model_validate(
         {
@@ -103,5 +104,5 @@ def test_map_is_the_same_however_the_web_is_cut(case, lines, columns, seed) -> N
 
 def test_a_halo_that_is_too_small_shows(case) -> None:
     """The tolerance is tight enough to notice a halo without the receptive field."""
-    halo = {"fca_fast": 80, "fca": 32}[case.settings.scoring.method]
+    halo = 80 if case.settings.scoring.method == "fca_fast" else 32
     assert np.quantile(case.difference(96, 112, 0, halo), 0.999) > 1e-4

@@ -5,9 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from quantized_fca import Quantisation, quantized_fca, round_to_levels
 
 import kernels
+from streamer.config import Scoring
+from streamer.scoring import quantized_fca
+from streamer.scoring.features import ChannelScale
+from streamer.scoring.quantized_fca import QuantizedFca
 
 
 def mirror(index, size):
@@ -99,44 +102,61 @@ def random_features(seed, shape, zeros=0.5):
     return np.where(generator.random(shape) < zeros, np.float32(0), values)
 
 
+def score(how, shares):
+    levels = quantised(how, shares)
+    return how.score(levels, how.reference([levels]))
+
+
+def quantised(how, shares):
+    channels = len(shares)
+    return how.quantise(shares, ChannelScale(torch.zeros(channels), torch.ones(channels)))
+
+
 @pytest.mark.parametrize(
     ("shape", "how"),
     [
-        ((2, 12, 10), Quantisation(8, 3, 1.5)),
-        ((1, 11, 17), Quantisation(16, 5, 3.0)),
-        ((1, 20, 19), Quantisation(4, 9, 3.0)),
+        ((2, 12, 10), QuantizedFca(3, 8, 1.5)),
+        ((1, 11, 17), QuantizedFca(5, 16, 3.0)),
+        ((1, 20, 19), QuantizedFca(9, 4, 3.0)),
     ],
 )
 def test_it_is_the_plain_loop(shape, how):
-    scaled = random_features(7, shape)
-    found = quantized_fca(torch.from_numpy(scaled), how).numpy()
-    expected = plain_map(scaled, how)
+    shares = random_features(7, shape)
+    found = score(how, torch.from_numpy(shares))
+    expected = plain_map(shares, how)
     assert found.shape == shape[1:]
     assert np.abs(found - expected).max() <= 1e-5 * expected.max()
 
 
 def test_chunks_of_channels_add_up(monkeypatch):
-    scaled = torch.from_numpy(random_features(1, (7, 12, 12)))
-    whole = quantized_fca(scaled, Quantisation(8, 5))
-    monkeypatch.setattr("quantized_fca._CHUNK", 1)
-    assert torch.allclose(whole, quantized_fca(scaled, Quantisation(8, 5)), atol=1e-6)
+    shares = torch.from_numpy(random_features(1, (7, 12, 12)))
+    whole = score(QuantizedFca(5, 8), shares)
+    monkeypatch.setattr(quantized_fca, "_CHUNK", 1)
+    assert np.allclose(whole, score(QuantizedFca(5, 8), shares), atol=1e-6)
 
 
 def test_without_blur_and_weights_it_is_the_exact_form_on_levels_that_shares_ties():
     """The transport of equal values is the error averaged over their ranks."""
-    scaled = torch.from_numpy(random_features(2, (6, 24, 24)))
-    levels = round_to_levels(scaled, 16).to(torch.float32) / 15
+    shares = torch.from_numpy(random_features(2, (6, 24, 24)))
+    how = QuantizedFca(9, 16, 3.0, sigma_blur=1e-3)  # so narrow that nothing is blurred
+    levels = quantised(how, shares).to(torch.float32) / 15
     reference = kernels.median_reference(levels, 9)
     exact = kernels.fca_score(levels, reference, 9, 3.0, None, "mean")
-    how = Quantisation(16, 9, 3.0, sigma_blur=1e-3)  # so narrow that nothing is blurred
-    assert torch.allclose(quantized_fca(scaled, how), exact, atol=1e-5)
+    assert np.allclose(score(how, shares), exact, atol=1e-5)
 
 
 def test_a_constant_map_is_normal():
-    scaled = torch.full((3, 20, 20), 0.4)
-    assert quantized_fca(scaled, Quantisation()).abs().max() == 0
+    assert np.abs(score(QuantizedFca(), torch.full((3, 20, 20), 0.4))).max() == 0
 
 
 def test_levels_round_half_up():
-    scaled = torch.tensor([[[0.0, 0.5 / 15, 0.49 / 15, 1.0]]])
-    assert round_to_levels(scaled, 16).flatten().tolist() == [0, 1, 0, 15]
+    shares = torch.tensor([[[0.0, 0.5 / 15, 0.49 / 15, 1.0]]])
+    assert quantised(QuantizedFca(), shares).flatten().tolist() == [0, 1, 0, 15]
+
+
+def test_as_configured():
+    chosen = Scoring(method="quantized_fca", patch_size=7, levels=8, sigma_p=2.0, sigma_blur=1.5)
+    assert QuantizedFca.of(chosen) == QuantizedFca(7, 8, 2.0, 1.5)
+    assert QuantizedFca.of(chosen).parameters == {
+        "patch_size": 7, "levels": 8, "sigma_p": 2.0, "sigma_blur": 1.5,
+    }  # fmt: skip
