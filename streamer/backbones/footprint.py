@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from streamer.backbones.pooling import split_pooling
+
 if TYPE_CHECKING:
     from streamer import config
 
@@ -25,6 +27,11 @@ FOOTPRINTS = {
     "wide_resnet50_2": Footprint(8, 45),
     "resnet50": Footprint(8, 45),
     "resnet18": Footprint(8, 49),
+    "vgg19": Footprint(1, 2),
+    "colours": Footprint(1, 0),
+    "random_projections": Footprint(1, 2),
+    "laws": Footprint(1, 9),
+    "steerable": Footprint(1, 10),
 }
 
 
@@ -36,7 +43,23 @@ def find_footprint(settings: config.Backbone) -> Footprint:
     """
     if settings.onnx_stride is not None and settings.onnx_radius is not None:
         return Footprint(settings.onnx_stride, settings.onnx_radius)
-    if settings.name not in FOOTPRINTS:
-        msg = f"backbone.name must be one of {', '.join(FOOTPRINTS)}, got {settings.name!r}"
-        raise ValueError(msg)
-    return FOOTPRINTS[settings.name]
+    family, pooling = split_pooling(settings.name)
+    if family not in FOOTPRINTS or (pooling and not is_poolable(family)):
+        raise unknown_name(settings.name)
+    own = FOOTPRINTS[family]
+    return Footprint(own.stride * (pooling.size if pooling else 1), own.radius)
+
+
+def is_poolable(family: str) -> bool:
+    """Whether there is a pooled form: the networks with a stride have their own pooling."""
+    return FOOTPRINTS[family].stride == 1
+
+
+def unknown_name(name: str) -> ValueError:
+    """What to raise when nothing is called `name`."""
+    full = ", ".join(family for family in FOOTPRINTS if is_poolable(family))
+    msg = (
+        f"backbone.name must be one of {', '.join(FOOTPRINTS)}, got {name!r}; those of full "
+        f"resolution ({full}) also take _s2, _s4, _s8 (means) or _e2, _e4, _e8 (mean magnitudes)"
+    )
+    return ValueError(msg)

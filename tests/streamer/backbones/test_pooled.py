@@ -1,0 +1,90 @@
+"""Means over cells of full-resolution features."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamer.backbones.catalogue import find_entry
+from streamer.backbones.colours import ColourTrunk
+from streamer.backbones.laws import LawsTrunk
+from streamer.backbones.pooled import PooledTrunk
+from streamer.backbones.pooling import Pooling
+from streamer.backbones.vgg import VggTrunk
+
+
+def _noise(lines: int, columns: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(1, 3, lines, columns, generator=torch.Generator().manual_seed(seed))
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    size=st.sampled_from([2, 4, 8]),
+    of_magnitude=st.booleans(),
+    cells=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+)
+def test_a_cell_is_the_mean_of_its_features(
+    size: int, of_magnitude: bool, cells: tuple[int, int]
+) -> None:
+    inner = LawsTrunk()
+    pixels = _noise(cells[0] * size, cells[1] * size)
+    full = inner(pixels)
+    pooled = PooledTrunk(inner, Pooling(size, of_magnitude))(pixels)
+    assert pooled.shape == (1, 9, *cells)
+    for row in range(cells[0]):
+        for column in range(cells[1]):
+            cell = full[0, :, row * size : (row + 1) * size, column * size : (column + 1) * size]
+            expected = (cell.abs() if of_magnitude else cell).mean(dim=(1, 2))
+            torch.testing.assert_close(pooled[0, :, row, column], expected)
+
+
+def test_energy_stays_where_the_mean_of_a_texture_vanishes() -> None:
+    stripes = torch.zeros(1, 3, 64, 64)
+    stripes[..., ::2] = 1
+    answers = {
+        kind: find_entry(f"laws_{kind}8").load()(stripes)[..., 3:5, 3:5].abs().amax()
+        for kind in "se"
+    }
+    assert float(answers["e"]) > 20 * float(answers["s"])
+
+
+@pytest.mark.parametrize("size", [2, 4, 8])
+def test_the_cell_adds_to_the_stride_and_not_to_the_radius(size: int) -> None:
+    field = PooledTrunk(LawsTrunk(), Pooling(size, of_magnitude=False)).field
+    assert (field.stride, field.radius) == (size, LawsTrunk().field.radius)
+
+
+def test_a_range_holds_for_means() -> None:
+    assert PooledTrunk(ColourTrunk(), Pooling(4, of_magnitude=False)).value_range == (0.0, 1.0)
+    assert PooledTrunk(ColourTrunk(), Pooling(4, of_magnitude=True)).value_range == (0.0, 1.0)
+    assert PooledTrunk(LawsTrunk(), Pooling(4, of_magnitude=True)).value_range is None
+
+
+def test_a_range_with_negative_values_does_not_hold_for_magnitudes() -> None:
+    inner = ColourTrunk()
+    inner.value_range = (-1.0, 1.0)
+    assert PooledTrunk(inner, Pooling(4, of_magnitude=False)).value_range == (-1.0, 1.0)
+    assert PooledTrunk(inner, Pooling(4, of_magnitude=True)).value_range is None
+
+
+def test_every_form_has_a_digest_of_its_own() -> None:
+    names = ["laws", *(f"laws_{kind}{size}" for kind in "se" for size in (2, 4, 8))]
+    assert len({find_entry(name).load().digest for name in names}) == len(names)
+
+
+def test_weights_are_those_of_the_inner_trunk() -> None:
+    torch.manual_seed(0)
+    inner = VggTrunk()
+    published = {
+        inner.published_name(key): value
+        for key, value in inner.state_dict().items()
+        if "normalisation" not in key
+    }
+    pooled = PooledTrunk(VggTrunk(), Pooling(2, of_magnitude=False)).requires_grad_(
+        requires_grad=False
+    )
+    pooled.load_weights(published)
+    expected = torch.nn.functional.avg_pool2d(inner(_noise(8, 8)), 2)
+    torch.testing.assert_close(pooled(_noise(8, 8)), expected.detach())
