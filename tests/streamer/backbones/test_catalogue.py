@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def test_names_are_found_and_unique() -> None:
     names = [entry.name for entry in entries()]
-    assert len(set(names)) == len(names) == 11
+    assert len(set(names)) == len(names) == 16
     assert all(find_entry(name).name == name for name in names)
 
 

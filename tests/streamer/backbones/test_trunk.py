@@ -11,6 +11,11 @@ from hypothesis import strategies as st
 
 from streamer.backbones.catalogue import find_entry
 from streamer.backbones.colours import ColourTrunk
+from streamer.backbones.efficientnet_levels import (
+    LiteBlockTrunk,
+    LiteFineTrunk,
+    LiteStride4Trunk,
+)
 from streamer.backbones.efficientnet_lite import LITE0, LITE1, LITE2, LiteTrunk
 from streamer.backbones.laws import LawsTrunk
 from streamer.backbones.pooled import PooledTrunk
@@ -28,6 +33,9 @@ _BUILDERS: dict[str, Callable[[], Trunk]] = {
     "lite0": lambda: LiteTrunk(LITE0),
     "lite1": lambda: LiteTrunk(LITE1),
     "lite2": lambda: LiteTrunk(LITE2),
+    "lite0_block": lambda: LiteBlockTrunk(LITE0),
+    "lite0_fine": lambda: LiteFineTrunk(LITE0),
+    "lite0_stride4": lambda: LiteStride4Trunk(LITE0),
     "resnet18": lambda: ResNetTrunk(RESNET18),
     "resnet50": lambda: ResNetTrunk(RESNET50),
     "wide_resnet50_2": lambda: ResNetTrunk(WIDE_RESNET50_2),
@@ -42,7 +50,17 @@ _BUILDERS: dict[str, Callable[[], Trunk]] = {
     "steerable": SteerableTrunk,
     "steerable_e4": lambda: PooledTrunk(SteerableTrunk(), Pooling(4, of_magnitude=True)),
 }
-_LEARNED = ("lite0", "lite1", "lite2", "resnet18", "resnet50", "wide_resnet50_2", "vgg19")
+_LEARNED = (
+    "lite0",
+    "lite1",
+    "lite2",
+    "lite0_fine",
+    "lite0_stride4",
+    "resnet18",
+    "resnet50",
+    "wide_resnet50_2",
+    "vgg19",
+)
 _SAME = 1e-5  # of the largest feature: the order of float32 sums differs with the size
 
 

@@ -1,0 +1,76 @@
+"""Other layers of EfficientNet-lite as features; knows no weight file.
+
+The plain features are those of `LiteTrunk`; here are what they are made from, and finer ones.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from streamer.backbones.efficientnet_lite import Block, LiteTrunk
+
+if TYPE_CHECKING:
+    from streamer.backbones.efficientnet_lite import LiteShape
+
+
+class LiteBlockTrunk(LiteTrunk):
+    """The linear outputs of the last block of the stride-8 stage, before they are expanded."""
+
+    value_range = None
+    form = "block outputs"
+
+    def __init__(self, shape: LiteShape) -> None:
+        super().__init__(shape)
+        self.channels = shape.width
+        self.expand = nn.Identity()
+
+
+class LiteStride4Trunk(LiteTrunk):
+    """The expanded activation of the first block behind the stride-4 stage."""
+
+    form = "stride 4"
+
+    def __init__(self, shape: LiteShape) -> None:
+        super().__init__(shape)
+        shallow, widening, _ = _levels(self.blocks, shape)
+        self.blocks, self.expand = shallow, widening.expand
+        self.channels = _width(widening)
+
+
+class LiteFineTrunk(LiteTrunk):
+    """The plain features and those of stride 4, averaged over 2 x 2 onto the grid of stride 8.
+
+    Both are on the way of the plain ones: nothing but the means comes on top.
+    """
+
+    form = "strides 4 and 8"
+
+    def __init__(self, shape: LiteShape) -> None:
+        super().__init__(shape)
+        self.shape = shape
+        self.channels += _width(_levels(self.blocks, shape)[1])
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(n, 3, h, w) RGB in 0..1 -> (n, channels, h/8, w/8) in 0..6, stride 4 first."""
+        shallow, widening, deep = _levels(self.blocks, self.shape)
+        wide = widening.expand(shallow(self.stem(self.normalisation(pixels))))
+        narrow = widening.project(widening.depthwise(wide))
+        return torch.cat([functional.avg_pool2d(wide, 2), self.expand(deep(narrow))], dim=1)
+
+
+def _levels(blocks: nn.Sequential, shape: LiteShape) -> tuple[nn.Sequential, Block, nn.Sequential]:
+    """Blocks up to the end of stride 4, the one that leads to stride 8, and what follows it."""
+    first = 1 + shape.repeats
+    leading = blocks[first]
+    if not isinstance(leading, Block):
+        msg = f"blocks[{first}] must be a Block, got {type(leading).__name__}"
+        raise TypeError(msg)
+    return blocks[:first], leading, blocks[first + 1 :]
+
+
+def _width(block: Block) -> int:
+    return int(block.depthwise.conv.in_channels)
