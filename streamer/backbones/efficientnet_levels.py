@@ -64,12 +64,12 @@ class LiteFineTrunk(LiteTrunk):
 
 def _levels(blocks: nn.Sequential, shape: LiteShape) -> tuple[nn.Sequential, Block, nn.Sequential]:
     """Blocks up to the end of stride 4, the one that leads to stride 8, and what follows it."""
-    first = 1 + shape.repeats
-    leading = blocks[first]
+    every, first = list(blocks), 1 + shape.repeats
+    leading = every[first]
     if not isinstance(leading, Block):
         msg = f"blocks[{first}] must be a Block, got {type(leading).__name__}"
         raise TypeError(msg)
-    return blocks[:first], leading, blocks[first + 1 :]
+    return nn.Sequential(*every[:first]), leading, nn.Sequential(*every[first + 1 :])
 
 
 def _width(block: Block) -> int:

@@ -101,7 +101,7 @@ class Block(nn.Module):
 class LiteTrunk(Trunk):
     """Up to the expanded activation of the first block behind the stride-8 stage."""
 
-    value_range = (0.0, 6.0)
+    value_range: tuple[float, float] | None = (0.0, 6.0)
 
     def __init__(self, shape: LiteShape) -> None:
         super().__init__()
