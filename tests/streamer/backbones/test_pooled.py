@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streamer import config
 from streamer.backbones.catalogue import find_entry
 from streamer.backbones.colours import ColourTrunk
 from streamer.backbones.laws import LawsTrunk
 from streamer.backbones.pooled import PooledTrunk
 from streamer.backbones.pooling import Pooling
+from streamer.backbones.torch_eager import open_torch
 from streamer.backbones.vgg import VggTrunk
+from streamer.scoring.features import Edges, embed_web
 
 
 def _noise(lines: int, columns: int, seed: int = 0) -> torch.Tensor:
@@ -67,6 +71,22 @@ def test_a_range_with_negative_values_does_not_hold_for_magnitudes() -> None:
     inner.value_range = (-1.0, 1.0)
     assert PooledTrunk(inner, Pooling(4, of_magnitude=False)).value_range == (-1.0, 1.0)
     assert PooledTrunk(inner, Pooling(4, of_magnitude=True)).value_range is None
+
+
+@pytest.mark.parametrize("name", ["laws", "laws_s4", "laws_e8", "random_projections_s2"])
+@pytest.mark.parametrize("first", [0, 24, 40])
+def test_the_edge_of_a_web_looks_the_same_however_it_is_cut(name: str, first: int) -> None:
+    """The mirrored pixels of `embed_web` and those of the filter itself follow the web alone."""
+    backbone = open_torch(config.Backbone(name=name, engine="torch", threads=1))
+    stride, halo = backbone.spec.stride, 16
+    web = np.random.default_rng(0).integers(0, 256, (48, 96), dtype=np.uint8)
+    whole = embed_web(backbone, web, Edges())
+    start, stop = max(first - halo, 0), first + 24 + halo
+    cut = embed_web(backbone, web[:, start:stop], Edges(left=start == 0, right=stop == 96))
+    skip = (first - start) // stride
+    found = cut[:, :, skip : skip + 24 // stride]
+    expected = whole[:, :, first // stride : (first + 24) // stride]
+    torch.testing.assert_close(found, expected)
 
 
 def test_every_form_has_a_digest_of_its_own() -> None:
