@@ -27,7 +27,7 @@ FOOTPRINTS = {
     "efficientnet_lite0_block": Footprint(8, 33),
     "efficientnet_lite1_block": Footprint(8, 53),
     "efficientnet_lite2_block": Footprint(8, 53),
-    "efficientnet_lite0_fine": Footprint(8, 33),
+    "efficientnet_lite0_fine": Footprint(4, 37),
     "efficientnet_lite0_stride4": Footprint(4, 9),
     "wide_resnet50_2": Footprint(8, 45),
     "resnet50": Footprint(8, 45),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch.nn import functional
 
 from streamer.backbones.catalogue import find_entry
 from streamer.backbones.efficientnet_levels import LiteFineTrunk, LiteStride4Trunk, _levels
@@ -16,7 +15,7 @@ _FORMS = ("efficientnet_lite0_fine", "efficientnet_lite0_stride4")
 
 @pytest.fixture(scope="module")
 def pixels() -> torch.Tensor:
-    return torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+    return torch.rand(2, 3, 96, 112, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize("name", _LITES)
@@ -37,7 +36,7 @@ def test_stride_4_is_the_widened_input_of_the_stride_8_stage(pixels: torch.Tenso
     for block in plain.blocks[:3]:
         x = block(x)
     expected = plain.blocks[3].expand(x)
-    assert expected.shape == (2, 144, 16, 24)
+    assert expected.shape == (2, 144, 24, 28)
     torch.testing.assert_close(trunk(pixels), expected)
 
 
@@ -45,8 +44,18 @@ def test_fine_features_are_both_levels(pixels: torch.Tensor) -> None:
     fine = find_entry("efficientnet_lite0_fine").load()(pixels)
     stride4 = find_entry("efficientnet_lite0_stride4").load()(pixels)
     plain = find_entry("efficientnet_lite0").load()(pixels)
-    torch.testing.assert_close(fine[:, 144:], plain)
-    torch.testing.assert_close(fine[:, :144], functional.avg_pool2d(stride4, 2))
+    torch.testing.assert_close(fine[:, :144], stride4)
+    torch.testing.assert_close(fine[:, 144:, ::2, ::2], plain)
+
+
+def test_features_between_are_those_of_the_moved_web(pixels: torch.Tensor) -> None:
+    fine = find_entry("efficientnet_lite0_fine").load()(pixels)[:, 144:]
+    plain = find_entry("efficientnet_lite0").load()
+    moved = plain(pixels[..., 4:-4, 4:-4])
+    inner = slice(5, -5)  # free of what lies beyond the borders
+    between = fine[..., 1:-1:2, 1:-1:2]
+    assert between.shape == moved.shape
+    torch.testing.assert_close(between[..., 5:6, inner], moved[..., 5:6, inner])
 
 
 @pytest.mark.parametrize(
@@ -55,7 +64,7 @@ def test_fine_features_are_both_levels(pixels: torch.Tensor) -> None:
         ("efficientnet_lite0_block", 40, 8, 33),
         ("efficientnet_lite1_block", 40, 8, 53),
         ("efficientnet_lite2_block", 48, 8, 53),
-        ("efficientnet_lite0_fine", 384, 8, 33),
+        ("efficientnet_lite0_fine", 384, 4, 37),
         ("efficientnet_lite0_stride4", 144, 4, 9),
     ],
 )
