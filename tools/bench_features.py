@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 BASE = "efficientnet_lite0"
 LINES, COLUMNS = 512, 1024
-POOLED = ("colours_s4", "random_projections_e4", "laws_e4", "steerable_e4", "vgg19_e4")
+POOLED = ("colours_s4", "random_projections_s4", "laws_s4", "steerable_s4", "vgg19_s4")
 
 
 @dataclass(frozen=True, slots=True)
