@@ -106,11 +106,11 @@ def find_entry(name: str) -> Entry:
     Raises:
         ValueError: there is none.
     """
-    family, pooling = split_pooling(name)
+    family, cell = split_pooling(name)
     entry = next((entry for entry in _ENTRIES if entry.name == family), None)
-    if entry is None or (pooling and not is_poolable(family)):
+    if entry is None or (cell > 1 and not is_poolable(family)):
         raise unknown_name(name)
-    if pooling is None:
+    if cell == 1:
         return entry
     build = entry.build
-    return replace(entry, name=name, build=lambda: PooledTrunk(build(), pooling))
+    return replace(entry, name=name, build=lambda: PooledTrunk(build(), cell))

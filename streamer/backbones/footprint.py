@@ -48,11 +48,11 @@ def find_footprint(settings: config.Backbone) -> Footprint:
     """
     if settings.onnx_stride is not None and settings.onnx_radius is not None:
         return Footprint(settings.onnx_stride, settings.onnx_radius)
-    family, pooling = split_pooling(settings.name)
-    if family not in FOOTPRINTS or (pooling and not is_poolable(family)):
+    family, cell = split_pooling(settings.name)
+    if family not in FOOTPRINTS or (cell > 1 and not is_poolable(family)):
         raise unknown_name(settings.name)
     own = FOOTPRINTS[family]
-    return Footprint(own.stride * (pooling.size if pooling else 1), own.radius)
+    return Footprint(own.stride * cell, own.radius)
 
 
 def is_poolable(family: str) -> bool:
@@ -65,6 +65,6 @@ def unknown_name(name: str) -> ValueError:
     full = ", ".join(family for family in FOOTPRINTS if is_poolable(family))
     msg = (
         f"backbone.name must be one of {', '.join(FOOTPRINTS)}, got {name!r}; those of full "
-        f"resolution ({full}) also take _s2, _s4, _s8 (means) or _e2, _e4, _e8 (mean magnitudes)"
+        f"resolution ({full}) also take _s2, _s4 or _s8: means over such cells"
     )
     return ValueError(msg)

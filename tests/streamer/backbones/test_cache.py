@@ -27,7 +27,7 @@ def _key_with(module: str, text: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(
         Path, "read_bytes", lambda path: text.encode() if path.stem == module else read(path)
     )
-    key = cache_module._content_key(find_entry("laws_e4").load())
+    key = cache_module._content_key(find_entry("laws_s4").load())
     monkeypatch.undo()
     return key
 

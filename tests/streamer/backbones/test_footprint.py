@@ -21,7 +21,7 @@ def test_numbers_are_those_of_the_layers(name: str) -> None:
     assert find_footprint(config.Backbone(name=name)) == Footprint(field.stride, field.radius)
 
 
-@pytest.mark.parametrize("name", ["colours_s2", "laws_e8", "steerable_s4", "vgg19_e4"])
+@pytest.mark.parametrize("name", ["colours_s2", "laws_s8", "steerable_s4", "vgg19_s4"])
 def test_numbers_of_pooled_forms_are_those_of_the_layers(name: str) -> None:
     field = find_entry(name).build().field
     assert find_footprint(config.Backbone(name=name)) == Footprint(field.stride, field.radius)

@@ -19,7 +19,6 @@ from streamer.backbones.efficientnet_levels import (
 from streamer.backbones.efficientnet_lite import LITE0, LITE1, LITE2, LiteTrunk
 from streamer.backbones.laws import LawsTrunk
 from streamer.backbones.pooled import PooledTrunk
-from streamer.backbones.pooling import Pooling
 from streamer.backbones.random_projections import RandomTrunk
 from streamer.backbones.resnet import RESNET18, RESNET50, WIDE_RESNET50_2, ResNetTrunk
 from streamer.backbones.steerable import SteerableTrunk
@@ -40,15 +39,15 @@ _BUILDERS: dict[str, Callable[[], Trunk]] = {
     "resnet50": lambda: ResNetTrunk(RESNET50),
     "wide_resnet50_2": lambda: ResNetTrunk(WIDE_RESNET50_2),
     "vgg19": VggTrunk,
-    "vgg19_e8": lambda: PooledTrunk(VggTrunk(), Pooling(8, of_magnitude=True)),
+    "vgg19_s8": lambda: PooledTrunk(VggTrunk(), 8),
     "colours": ColourTrunk,
-    "colours_s4": lambda: PooledTrunk(ColourTrunk(), Pooling(4, of_magnitude=False)),
+    "colours_s4": lambda: PooledTrunk(ColourTrunk(), 4),
     "random_projections": RandomTrunk,
     "laws": LawsTrunk,
-    "laws_s4": lambda: PooledTrunk(LawsTrunk(), Pooling(4, of_magnitude=False)),
-    "laws_e8": lambda: PooledTrunk(LawsTrunk(), Pooling(8, of_magnitude=True)),
+    "laws_s4": lambda: PooledTrunk(LawsTrunk(), 4),
+    "laws_s8": lambda: PooledTrunk(LawsTrunk(), 8),
     "steerable": SteerableTrunk,
-    "steerable_e4": lambda: PooledTrunk(SteerableTrunk(), Pooling(4, of_magnitude=True)),
+    "steerable_s4": lambda: PooledTrunk(SteerableTrunk(), 4),
 }
 _LEARNED = (
     "lite0",
@@ -207,7 +206,7 @@ def test_missing_weights_are_refused(kind: str) -> None:
         _build(kind).load_weights({})
 
 
-@pytest.mark.parametrize("kind", ["colours", "laws_e8", "random_projections", "steerable"])
+@pytest.mark.parametrize("kind", ["colours", "laws_s8", "random_projections", "steerable"])
 def test_fixed_filters_need_no_weights_and_count_in_the_digest(kind: str) -> None:
     trunk = _build(kind)
     before = trunk.digest
