@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from streamer.backbones.catalogue import Entry
     from streamer.backbones.trunk import Trunk
 
+_EXPORT_SOURCES = ("export", "exported", "trunk")
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -65,6 +66,12 @@ def _export(name: str, trunk: Trunk) -> ExportedModel:
 def _content_key(trunk: Trunk) -> str:
     """Digest of the weights and of the code that makes a model of them."""
     digest = hashlib.sha256(trunk.digest.encode())
-    for source in ("efficientnet_lite", "export", "exported", "resnet", "trunk"):
+    for source in sorted({*_EXPORT_SOURCES, *_sources(trunk)}):
         digest.update(Path(__file__).with_name(f"{source}.py").read_bytes())
     return digest.hexdigest()
+
+
+def _sources(trunk: Trunk) -> set[str]:
+    """Our modules that the trunk's layers come from."""
+    modules = (type(layer).__module__.rpartition(".") for layer in trunk.modules())
+    return {name for package, _, name in modules if package == __package__}

@@ -101,7 +101,7 @@ class Block(nn.Module):
 class LiteTrunk(Trunk):
     """Up to the expanded activation of the first block behind the stride-8 stage."""
 
-    value_range = (0.0, 6.0)
+    value_range: tuple[float, float] | None = (0.0, 6.0)
 
     def __init__(self, shape: LiteShape) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class LiteTrunk(Trunk):
             *_stage(3, _FIRST_CHANNELS, _STRIDE4_CHANNELS, shape.repeats),
             *_stage(5, _STRIDE4_CHANNELS, shape.width, shape.repeats),
         )
-        self.expand = ConvNorm(_Kernel(1, 1, shape.width, self.channels))
+        self.expand: nn.Module = ConvNorm(_Kernel(1, 1, shape.width, self.channels))
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """(n, 3, h, w) RGB in 0..1 -> (n, channels, h/8, w/8) in 0..6."""

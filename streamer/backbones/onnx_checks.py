@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Features: TypeAlias = npt.NDArray[np.float32]  # (n, channels, rows, columns)
 _CELLS = 9  # rows of a test image, and its columns beyond the declared reach
+_FAR = 64  # cells in which the reach of a model is looked for
 _UNCHANGED = 1e-5  # relative to the largest feature
 
 
@@ -62,7 +63,25 @@ def require_radius(session: onnxruntime.InferenceSession, stride: int, radius: i
     refused as well: its features would depend on where a tile was cut.
     """
     allowed = -(-radius // stride)
-    centre = allowed + _CELLS // 2
+    reach, farthest = _reach(session, stride, allowed)
+    if reach <= allowed:
+        return
+    # Whoever declared too little is told what passes, and not only that more is needed.
+    while reach == farthest < _FAR:
+        reach, farthest = _reach(session, stride, 2 * farthest)
+    how_far = f"{reach} cells of {stride} pixels away"
+    if reach == farthest:
+        how_far += ", the farthest that were tried: does it average over the whole image?"
+    msg = (
+        f"backbone.onnx_radius must be at least {(reach - 1) * stride + 1}, got {radius}: "
+        f"a pixel reaches features that are {how_far}"
+    )
+    raise ValueError(msg)
+
+
+def _reach(session: onnxruntime.InferenceSession, stride: int, cells: int) -> tuple[int, int]:
+    """How many cells away a feature changes with a cell of pixels, and how many were looked at."""
+    centre = cells + _CELLS // 2
     plain = _noise(stride, columns=2 * centre + 1)
     touched = plain.copy()
     cell = touched[..., centre * stride : (centre + 1) * stride]
@@ -70,13 +89,8 @@ def require_radius(session: onnxruntime.InferenceSession, stride: int, radius: i
     name = session.get_inputs()[0].name
     before, after = _run(session, name, plain), _run(session, name, touched)
     changed = np.abs(before - after).max(axis=(0, 1, 2)) > _UNCHANGED * np.abs(before).max()
-    reach = max(abs(int(column) - centre) for column in (*np.flatnonzero(changed), centre))
-    if reach > allowed:
-        msg = (
-            f"backbone.onnx_radius must be at least {(reach - 1) * stride + 1}, got {radius}: "
-            f"a pixel reaches features that are {reach} cells of {stride} pixels away"
-        )
-        raise ValueError(msg)
+    distances = (abs(int(column) - centre) for column in (*np.flatnonzero(changed), centre))
+    return max(distances), centre
 
 
 def _require_image(kind: str, ports: list[_Port], channels: int | None) -> None:

@@ -15,14 +15,12 @@ from torch import nn
 from torch.nn import functional
 
 from streamer.backbones.receptive_field import Window
-from streamer.backbones.trunk import Normalisation, Trunk
+from streamer.backbones.trunk import IMAGENET_MEAN, IMAGENET_STD, Normalisation, Trunk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _STEM_CHANNELS = 64
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)
-_IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ class ResNetTrunk(Trunk):
 
     def __init__(self, shape: ResNetShape) -> None:
         super().__init__()
-        self.normalisation = Normalisation(_IMAGENET_MEAN, _IMAGENET_STD)
+        self.normalisation = Normalisation(IMAGENET_MEAN, IMAGENET_STD)
         self.conv1 = nn.Conv2d(3, _STEM_CHANNELS, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(_STEM_CHANNELS)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)

@@ -14,6 +14,9 @@ from streamer.backbones.receptive_field import ReceptiveField, Window, receptive
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
 
 class Normalisation(nn.Module):
     """(pixels - mean) / std per channel, for RGB in 0..1."""
@@ -36,12 +39,14 @@ class Trunk(nn.Module, ABC):
     """The first layers of a network: (n, 3, h, w) RGB in 0..1 -> (n, channels, h/s, w/s).
 
     h and w must be multiples of the total stride s: only then does the padding not depend on
-    where a tile was cut.
+    where a tile was cut. Buffers whose names begin with "fixed_" are the trunk's own and in no
+    weight file; `form` tells trunks apart that make other features of the same weights.
     """
 
     channels: int
     normalisation: Normalisation
     value_range: tuple[float, float] | None = None
+    form: str = ""
 
     @abstractmethod
     def windows(self) -> tuple[Window, ...]:
@@ -75,8 +80,8 @@ class Trunk(nn.Module, ABC):
 
     @property
     def digest(self) -> str:
-        """SHA-256 over names, shapes and values of weights and normalisation, in hexadecimal."""
-        digest = hashlib.sha256()
+        """SHA-256 over form, names, shapes and values of all constants, in hexadecimal."""
+        digest = hashlib.sha256(self.form.encode())
         for key, tensor in sorted(self._constants().items()):
             digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
             digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
@@ -89,4 +94,5 @@ class Trunk(nn.Module, ABC):
 
     def _learned(self) -> dict[str, torch.Tensor]:
         constants = self._constants()
-        return {key: value for key, value in constants.items() if "normalisation." not in key}
+        own = ("normalisation.", "fixed_")
+        return {k: v for k, v in constants.items() if not any(part in k for part in own)}

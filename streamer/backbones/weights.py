@@ -29,6 +29,19 @@ class WeightSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class NoWeights:
+    """For features that are fixed by their definition."""
+
+    def obstacle(self) -> str:
+        """Nothing is missing."""
+        return ""
+
+    def load(self) -> dict[str, torch.Tensor]:
+        """Nothing is published."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
 class PackagedWeights:
     """A state dict inside a Python package, under `models`."""
 

@@ -21,6 +21,25 @@ if TYPE_CHECKING:
     from streamer.backbones.trunk import Trunk
 
 
+def _key_with(module: str, text: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The key of the pooled Laws filters if `module` were another text."""
+    read = Path.read_bytes
+    monkeypatch.setattr(
+        Path, "read_bytes", lambda path: text.encode() if path.stem == module else read(path)
+    )
+    key = cache_module._content_key(find_entry("laws_s4").load())
+    monkeypatch.undo()
+    return key
+
+
+def test_code_of_every_layer_is_part_of_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    modules = ("laws", "mirror", "pooled", "trunk", "export", "exported", "resnet")
+    keys = {module: _key_with(module, "other", monkeypatch) for module in modules}
+    unchanged = _key_with("nothing", "", monkeypatch)
+    assert keys.pop("resnet") == unchanged  # no layer of it is in this trunk
+    assert len({unchanged, *keys.values()}) == len(modules)
+
+
 @pytest.fixture
 def counted(lite0: ExportedModel, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of what was exported; the export itself is replaced by a finished one."""

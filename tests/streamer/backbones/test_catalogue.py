@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def test_names_are_found_and_unique() -> None:
     names = [entry.name for entry in entries()]
-    assert len(set(names)) == len(names) == 6
+    assert len(set(names)) == len(names) == 16
     assert all(find_entry(name).name == name for name in names)
 
 
@@ -24,9 +24,24 @@ def test_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(
         ValueError,
         match=r"backbone.name must be one of efficientnet_lite0, .*, "
-        r"got 'resnet19'",
+        r"got 'resnet19'; those of full resolution \(vgg19, .*\) also take _s2, ",
     ):
         find_entry("resnet19")
+
+
+@pytest.mark.parametrize("name", ["colours_s4", "laws_s8", "steerable_s2", "random_projections_s8"])
+def test_pooled_forms_are_found_by_name(name: str) -> None:
+    entry = find_entry(name)
+    trunk = entry.load()
+    assert entry.name == name
+    assert trunk.field.stride == int(name[-1])
+    assert name not in {listed.name for listed in entries()}
+
+
+@pytest.mark.parametrize("name", ["resnet18_s4", "laws_e4", "laws_s3", "nothing_s4"])
+def test_other_pooled_forms_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"backbone.name must be one of .*, got '{name}'"):
+        find_entry(name)
 
 
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"])
@@ -39,7 +54,7 @@ def test_packaged_entry_loads_ready_for_inference(name: str) -> None:
     assert trunk.digest == entry.load().digest != entry.build().digest
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet50", "wide_resnet50_2"])
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "wide_resnet50_2", "vgg19"])
 def test_downloaded_entry_names_a_file_with_its_digest(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -130,7 +130,22 @@ def test_radius_of_the_catalogue_model_passes_and_a_cell_less_does_not(
         require_radius(session, 8, lite0.card.radius - 1)
 
 
+def test_too_small_a_radius_is_answered_with_one_that_passes(lite0: ExportedModel) -> None:
+    session = onnxruntime.InferenceSession(lite0.onnx, providers=["CPUExecutionProvider"])
+    with pytest.raises(ValueError, match="onnx_radius must be at least 33, got 0") as refusal:
+        require_radius(session, 8, 0)
+    assert "average" not in str(refusal.value)
+    require_radius(session, 8, 33)
+
+
+@pytest.mark.parametrize("size", [15, 41, 101])
+def test_a_wide_filter_is_measured_in_full(size: int) -> None:
+    session = _convolution(size, 1, padding=size // 2)
+    with pytest.raises(ValueError, match=f"onnx_radius must be at least {size // 2}, got 0"):
+        require_radius(session, 1, 0)
+
+
 @pytest.mark.parametrize("radius", [0, 8, 400])
 def test_average_over_the_image_is_refused_with_any_radius(radius: int) -> None:
-    with pytest.raises(ValueError, match="a pixel reaches features that are"):
+    with pytest.raises(ValueError, match="does it average over the whole image"):
         require_radius(_averaging(), 1, radius)

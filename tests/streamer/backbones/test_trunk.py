@@ -10,9 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.backbones.catalogue import find_entry
+from streamer.backbones.colours import ColourTrunk
+from streamer.backbones.efficientnet_levels import (
+    LiteBlockTrunk,
+    LiteFineTrunk,
+    LiteStride4Trunk,
+)
 from streamer.backbones.efficientnet_lite import LITE0, LITE1, LITE2, LiteTrunk
+from streamer.backbones.laws import LawsTrunk
+from streamer.backbones.pooled import PooledTrunk
+from streamer.backbones.random_projections import RandomTrunk
 from streamer.backbones.resnet import RESNET18, RESNET50, WIDE_RESNET50_2, ResNetTrunk
+from streamer.backbones.steerable import SteerableTrunk
 from streamer.backbones.trunk import Normalisation, Trunk
+from streamer.backbones.vgg import VggTrunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,10 +32,34 @@ _BUILDERS: dict[str, Callable[[], Trunk]] = {
     "lite0": lambda: LiteTrunk(LITE0),
     "lite1": lambda: LiteTrunk(LITE1),
     "lite2": lambda: LiteTrunk(LITE2),
+    "lite0_block": lambda: LiteBlockTrunk(LITE0),
+    "lite0_fine": lambda: LiteFineTrunk(LITE0),
+    "lite0_stride4": lambda: LiteStride4Trunk(LITE0),
     "resnet18": lambda: ResNetTrunk(RESNET18),
     "resnet50": lambda: ResNetTrunk(RESNET50),
     "wide_resnet50_2": lambda: ResNetTrunk(WIDE_RESNET50_2),
+    "vgg19": VggTrunk,
+    "vgg19_s8": lambda: PooledTrunk(VggTrunk(), 8),
+    "colours": ColourTrunk,
+    "colours_s4": lambda: PooledTrunk(ColourTrunk(), 4),
+    "random_projections": RandomTrunk,
+    "laws": LawsTrunk,
+    "laws_s4": lambda: PooledTrunk(LawsTrunk(), 4),
+    "laws_s8": lambda: PooledTrunk(LawsTrunk(), 8),
+    "steerable": SteerableTrunk,
+    "steerable_s4": lambda: PooledTrunk(SteerableTrunk(), 4),
 }
+_LEARNED = (
+    "lite0",
+    "lite1",
+    "lite2",
+    "lite0_fine",
+    "lite0_stride4",
+    "resnet18",
+    "resnet50",
+    "wide_resnet50_2",
+    "vgg19",
+)
 _SAME = 1e-5  # of the largest feature: the order of float32 sums differs with the size
 
 
@@ -50,7 +85,8 @@ def published() -> Trunk:
 
 def _reach(trunk: Trunk, axis: int) -> tuple[int, int]:
     """Pixels before and after stride * i on which a feature depends, by its gradient."""
-    stride, cells = trunk.field.stride, 20
+    stride = trunk.field.stride
+    cells = max(20, 2 * (trunk.field.radius // stride + 2))
     sizes = [5 * stride, 5 * stride]
     sizes[axis] = cells * stride
     pixels = _noise(sizes[0], sizes[1]).requires_grad_()
@@ -83,13 +119,13 @@ def test_a_pixel_changes_nothing_beyond_the_radius(trunk: Trunk) -> None:
 
 def test_output_is_the_stride_grid(trunk: Trunk) -> None:
     features = trunk(_noise(48, 72))
-    assert features.shape == (1, trunk.channels, 6, 9)
-    assert trunk.field.stride == 8
+    stride = trunk.field.stride
+    assert features.shape == (1, trunk.channels, 48 // stride, 72 // stride)
 
 
 def test_features_stay_in_their_range(trunk: Trunk) -> None:
     features = trunk(_noise(64, 64))
-    low, high = trunk.value_range or (0.0, float("inf"))
+    low, high = trunk.value_range or (-float("inf"), float("inf"))
     assert float(features.min()) >= low
     assert float(features.max()) <= high
 
@@ -154,7 +190,9 @@ def _as_published(trunk: Trunk) -> dict[str, torch.Tensor]:
     }
 
 
-def test_weights_of_another_shape_are_refused(trunk: Trunk) -> None:
+@pytest.mark.parametrize("kind", _LEARNED)
+def test_weights_of_another_shape_are_refused(kind: str) -> None:
+    trunk = _build(kind)
     weights = _as_published(trunk)
     name = next(name for name, value in weights.items() if value.ndim == 4)
     weights[name] = weights[name][:1]
@@ -162,9 +200,22 @@ def test_weights_of_another_shape_are_refused(trunk: Trunk) -> None:
         trunk.load_weights(weights)
 
 
-def test_missing_weights_are_refused(trunk: Trunk) -> None:
+@pytest.mark.parametrize("kind", _LEARNED)
+def test_missing_weights_are_refused(kind: str) -> None:
     with pytest.raises(ValueError, match="must have shape .*, got None"):
-        trunk.load_weights({})
+        _build(kind).load_weights({})
+
+
+@pytest.mark.parametrize("kind", ["colours", "laws_s8", "random_projections", "steerable"])
+def test_fixed_filters_need_no_weights_and_count_in_the_digest(kind: str) -> None:
+    trunk = _build(kind)
+    before = trunk.digest
+    trunk.load_weights({})
+    assert trunk.digest == before
+    for key, value in trunk.state_dict().items():
+        value.view(-1)[0] += 1
+        assert trunk.digest != before, key
+        before = trunk.digest
 
 
 @pytest.mark.parametrize("kind", ["lite0", "resnet18"])

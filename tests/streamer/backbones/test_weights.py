@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from streamer.backbones.weights import DownloadedWeights, PackagedWeights, load_published
+from streamer.backbones.weights import DownloadedWeights, NoWeights, PackagedWeights, load_published
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,3 +121,8 @@ def test_file_with_code_in_it_is_refused(tmp_path: Path) -> None:
     file.write_bytes(stream.getvalue())
     with pytest.raises(Exception, match="Weights only load failed"):
         load_published(file)
+
+
+def test_fixed_filters_lack_nothing() -> None:
+    assert NoWeights().obstacle() == ""
+    assert NoWeights().load() == {}
