@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from streamer.calibration.tail import TailKind
 
 SHAPE_SPREAD = 0.2  # standard deviation of the shape before anything is seen, around 0
-SHAPES = np.linspace(-0.6, 0.6, 49)
-LOG_SCALES = np.linspace(-1.6, 1.6, 65)  # around the logarithm of the mean excess
+SHAPES = np.linspace(-0.6, 0.6, 25)
+LOG_SCALES = np.linspace(-1.6, 1.6, 41)  # around the logarithm of the mean excess
 SHARE_NODES = np.array([-1.65, -0.67, 0.0, 0.67, 1.65])  # standard errors of the share in the tail
 SHARE_WEIGHTS = np.array([0.1, 0.24, 0.32, 0.24, 0.1])
-LARGEST_KEPT, GROUPS = 64, 64  # excesses taken one by one; the rest in so many groups
+LARGEST_KEPT, GROUPS = 48, 32  # excesses taken one by one; the rest in so many groups
 MOST_MAXIMA = 400  # of many maxima only the largest tell how the tail goes on
 MOST_BELIEVED = 80  # no real tail is exactly a generalised Pareto distribution
 

@@ -65,7 +65,7 @@ def pool_lanes(lanes: Sequence[LaneMaxima], target: PoolTarget) -> tuple[PooledL
     rest = [lane.maxima - own for lane, own in zip(lanes, locations, strict=True)]
     pooled = np.concatenate(rest)
     kept = pooled[pooled <= defect_limit(pooled)]
-    above = fit_tail(kept, target.tail, target.dependence).level(target.chance)
+    above = fit_tail(kept, target.tail).level(target.chance)
     centre = float(np.mean(locations))
     return tuple(
         PooledLane(lane.lane, own - centre, own + above, lane.maxima.size)

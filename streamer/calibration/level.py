@@ -168,10 +168,9 @@ def _from_tail(
 ) -> Calibration:
     limit = defect_limit(maxima)
     kept = maxima[maxima <= limit]
-    start = fit_tail(kept, target.tail).start
+    fit = fit_tail(kept, target.tail)
     normal = [np.where(group <= limit, group, np.nan) for group in sample.groups]
-    joint = dependence(normal, start)
-    fit = fit_tail(kept, target.tail, joint)
+    joint = dependence(normal, fit.start)
     level = _above(background, fit.level(target.chance))
     calibration = Calibration(
         background,
@@ -192,7 +191,9 @@ def _with_intervals(
     kept = maxima[maxima <= limit]
     end = limit if calibration.cut_off else float("inf")
     posterior = tail_posterior(kept, target.tail, calibration.dependence, end)
-    everything = tail_posterior(maxima, target.tail, calibration.dependence)
+    everything = posterior
+    if calibration.cut_off:
+        everything = tail_posterior(maxima, target.tail, calibration.dependence)
     if posterior is None or everything is None:
         return calibration
     scale, level = target.blocks_per_100m, calibration.alarm_level

@@ -17,7 +17,6 @@ TailKind: TypeAlias = Literal["exponential", "gpd"]
 TAIL_SHARES: dict[str, float] = {"exponential": 0.1, "gpd": 0.2}  # of the maxima, in the tail
 TAIL_BLOCKS = 30  # a larger share, up to one half, where that would be fewer blocks
 STEEPEST, HEAVIEST = -0.5, 0.5  # shapes beyond are noise of a small sample
-MOST_WIDENED = 0.5  # of the scale, by its standard error
 STRAIGHT = 1e-6  # a shape so small is none
 
 
@@ -51,12 +50,11 @@ class TailFit:
         return self.share * float(max(1 + self.shape * depth, 0.0) ** (-1 / self.shape))
 
 
-def fit_tail(maxima: Values, kind: TailKind, dependence: float = 1.0) -> TailFit:
-    """The tail of `maxima` (n,), n > 0; `dependence` maxima count as one independent one.
+def fit_tail(maxima: Values, kind: TailKind) -> TailFit:
+    """The tail of `maxima` (n,), n > 0.
 
     `exponential`: the mean excess over the start of the top 10 % (maximum likelihood), widened by
-    one standard error (half of itself at most): the conservative choice, since scores of real
-    webs have lighter tails.
+    one standard error: the conservative choice, since scores of real webs have lighter tails.
     `gpd`: a generalised Pareto distribution on the top 20 % by probability-weighted moments
     (Hosking and Wallis 1987, Technometrics 29, eq. 9, plotting positions (i - 0.35) / n): bold,
     since it follows a bend of the tail that few maxima show.
@@ -69,8 +67,7 @@ def fit_tail(maxima: Values, kind: TailKind, dependence: float = 1.0) -> TailFit
     if kind == "gpd":
         shape, scale = _weighted_moments(excess)
         return TailFit(start, scale, shape, share, excess.size)
-    error = min(float(np.sqrt(dependence / excess.size)), MOST_WIDENED)
-    widened = float(excess.mean()) * (1 + error)
+    widened = float(excess.mean()) * (1 + 1 / float(np.sqrt(excess.size)))
     return TailFit(start, widened, 0.0, share, excess.size)
 
 
