@@ -143,6 +143,9 @@ def calibrate(
     fabrics the largest score lay at 0.3 of the way to it in the median, and at 0.4 to 0.6 in one
     crop of ten.
 
+    A tail that ends hides defects just beyond its end: with 10 % of such blocks (5 %: less) the
+    level was 2 to 8 times the true one. On exponential and normal maxima it was 1.0 to 1.2 times.
+
     `lanes` names the lane of each map: each then gets a level of its own (`lanes.pool_lanes`).
     """
     return calibrate_sample(Sample.of(maps, target.block, lanes), target)

@@ -42,13 +42,19 @@ class Support:
         wanted = f"{false_alarms_per_100m:g} per 100 m"
         shown = f"{self.confidence:.0%} confidence"
         if self.is_enough:
-            return f"{wanted} is supported by {self.metres:.4g} m at {shown}"
-        seen = f"{self.metres:.4g} m support {self.smallest_rate_per_100m:.2g} per 100 m"
+            return f"{wanted} is supported by {for_people(self.metres)} m at {shown}"
+        smallest = for_people(self.smallest_rate_per_100m)
+        seen = f"{for_people(self.metres)} m support {smallest} per 100 m"
         least = f"{seen} at {shown}"
         if self.extrapolation <= 1:
-            return f"{wanted} needs {self.metres_missing:.3g} m more; {least}"
-        beyond = f"the level goes {self.extrapolation:.2g} times beyond what was seen"
-        return f"{wanted} needs {self.metres_missing:.3g} m more; {least}; {beyond}"
+            return f"{wanted} needs {for_people(self.metres_missing)} m more; {least}"
+        beyond = f"the level goes {for_people(self.extrapolation)} times beyond what was seen"
+        return f"{wanted} needs {for_people(self.metres_missing)} m more; {least}; {beyond}"
+
+
+def for_people(figure: float) -> str:
+    """With two digits, and without an exponent: 0.35, 6, 440, 7990."""
+    return f"{figure:.0f}" if figure >= 10 else f"{figure:.2g}"
 
 
 def support_of(metres: float, false_alarms_per_100m: float, dependence: float = 1.0) -> Support:

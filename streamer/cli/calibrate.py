@@ -12,7 +12,7 @@ import typer
 
 from streamer.calibration import Calibration
 from streamer.calibration.level import FEW_BLOCKS
-from streamer.calibration.support import CONFIDENCE
+from streamer.calibration.support import CONFIDENCE, for_people
 from streamer.cli.inspect import open_configured_backbone
 from streamer.cli.options import (
     ConfigOption,
@@ -242,13 +242,14 @@ def _worth(learnt: Learnt) -> list[str]:
     if learnt.rate_interval_per_100m is not None and learnt.level_interval is not None:
         (low, high), (least, most) = learnt.rate_interval_per_100m, learnt.level_interval
         lines = [
-            f"{learnt.tail} tail: {low:.2g} to {high:.2g} false alarms per 100 m are to be "
-            f"expected; the level for {learnt.false_alarms_per_100m:g} lies between {least:.4f} "
+            f"{learnt.tail} tail: {for_people(low)} to {for_people(high)} false alarms per 100 m "
+            f"are to be expected; the level for {learnt.false_alarms_per_100m:g} lies between {least:.4f} "
             f"and {most:.4f} ({CONFIDENCE:.0%})"
         ]
     if learnt.cut_off_blocks:
         lines.append(
             f"{learnt.cut_off_blocks} blocks were taken for defects and not learnt from; if they "
-            f"are normal web, up to {learnt.rate_if_cut_off_is_normal:.2g} false alarms per 100 m"
+            f"are normal web, up to {for_people(learnt.rate_if_cut_off_is_normal or 0)} false "
+            "alarms per 100 m"
         )
     return [*lines, str(learnt.support["sentence"])]

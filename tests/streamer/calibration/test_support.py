@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.calibration.support import support_of
+from streamer.calibration.support import for_people, support_of
 
 
 def test_the_rule_of_three() -> None:
@@ -19,13 +19,17 @@ def test_the_rule_of_three() -> None:
 def test_how_far_the_level_goes_beyond_what_was_seen() -> None:
     support = support_of(1.5, 1.0, dependence=2.0)
     assert support.extrapolation == pytest.approx(133.3, abs=0.1)
-    assert support.sentence(1.0).endswith("the level goes 1.3e+02 times beyond what was seen")
+    assert support.sentence(1.0).endswith("the level goes 133 times beyond what was seen")
 
 
 def test_enough_is_said_so() -> None:
     support = support_of(2000.0, 0.3)
     assert support.metres_missing == 0
     assert support.sentence(0.3) == "0.3 per 100 m is supported by 2000 m at 95% confidence"
+
+
+def test_figures_for_people() -> None:
+    assert [for_people(f) for f in (0.346, 6.0, 12.6, 7990.3)] == ["0.35", "6", "13", "7990"]
 
 
 def test_nothing_seen_supports_nothing() -> None:
