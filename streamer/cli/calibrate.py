@@ -243,8 +243,8 @@ def _worth(learnt: Learnt) -> list[str]:
         (low, high), (least, most) = learnt.rate_interval_per_100m, learnt.level_interval
         lines = [
             f"{learnt.tail} tail: {for_people(low)} to {for_people(high)} false alarms per 100 m "
-            f"are to be expected; the level for {learnt.false_alarms_per_100m:g} lies between {least:.4f} "
-            f"and {most:.4f} ({CONFIDENCE:.0%})"
+            f"are to be expected; the level for {learnt.false_alarms_per_100m:g} lies between "
+            f"{least:.4f} and {most:.4f} ({CONFIDENCE:.0%})"
         ]
     if learnt.cut_off_blocks:
         lines.append(
