@@ -219,6 +219,8 @@ class Calibration(Section):
 
     false_alarms_per_100m: Level = 1.0
     alarm_level: Level | None = None
+    tail: Literal["exponential", "gpd"] = "exponential"
+    lanes: Literal["shared", "pooled"] = "shared"
 
 
 class Decision(Section):

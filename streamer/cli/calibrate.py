@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streamer.calibration import Calibration
+from streamer.calibration.level import FEW_BLOCKS
+from streamer.calibration.support import CONFIDENCE, for_people
 from streamer.cli.inspect import open_configured_backbone
 from streamer.cli.options import (
     ConfigOption,
@@ -41,11 +44,23 @@ MetresOption = Annotated[
     float | None,
     typer.Option("--metres", min=0.001, help="Web to learn from [default: profile.bootstrap_m]."),
 ]
+RateOption = Annotated[
+    float | None,
+    typer.Option(
+        "--max-false-alarms-per-100m",
+        min=1e-6,
+        help="How often normal web may raise an alarm "
+        "[default: calibration.false_alarms_per_100m].",
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
-    """What a profile was learnt from and what came of it; levels are raw scores."""
+    """What a profile was learnt from and what came of it; levels are raw scores.
+
+    The intervals are those of `Calibration`; `support` says what the metres are worth.
+    """
 
     profile: str
     digest: str
@@ -58,11 +73,19 @@ class Learnt:
     method: str
     backbone: str
     engine: str
+    tail: str
+    cut_off_blocks: int
+    level_interval: tuple[float, float] | None
+    rate_interval_per_100m: tuple[float, float] | None
+    rate_if_cut_off_is_normal: float | None
+    support: dict[str, float | bool | str]
+    lanes: list[dict[str, float | int]]
 
 
 def calibrate(
     out: OutOption,
     metres: MetresOption = None,
+    max_false_alarms_per_100m: RateOption = None,
     config: ConfigOption = None,
     settings: SetOption = None,
     as_json: JsonOption = False,
@@ -70,9 +93,13 @@ def calibrate(
     """Learn what is normal from the first metres of the source and save it as a profile.
 
     The web may hold a few defects: up to a tenth of it moves neither reference nor level much.
+    The alarm level comes with what the metres are worth: the interval that holds the realised rate
+    of false alarms, and how many metres the wanted rate needs.
     Use the file with `profile.file`, or `linescan inspect --profile`.
     """
-    chosen = read_config(config, settings)
+    rate = max_false_alarms_per_100m
+    wanted = [] if rate is None else [f"calibration.false_alarms_per_100m={rate!r}"]
+    chosen = read_config(config, [*(settings or ()), *wanted])
     require_kernels(chosen)
     use_threads(chosen.scoring.threads)
     learnt = learn_from_source(chosen, metres or chosen.profile.bootstrap_m, out)
@@ -111,7 +138,27 @@ def learn_from_source(chosen: Config, metres: float, out: Path) -> Learnt:
         method=profile.method,
         backbone=profile.backbone_name,
         engine=backbone.spec.engine,
+        tail=calibration.tail,
+        cut_off_blocks=calibration.cut_off,
+        level_interval=calibration.level_interval,
+        rate_interval_per_100m=calibration.rate_interval,
+        rate_if_cut_off_is_normal=calibration.rate_if_normal,
+        support=_support(calibration),
+        lanes=[lane._asdict() for lane in calibration.lane_levels],
     )
+
+
+def _support(calibration: Calibration) -> dict[str, float | bool | str]:
+    """For machines; nothing where the level rests on nothing."""
+    if not calibration.blocks:
+        return {}
+    support = calibration.support
+    return {
+        **asdict(support),
+        "metres_missing": support.metres_missing,
+        "is_enough": support.is_enough,
+        "sentence": support.sentence(calibration.false_alarms_per_100m),
+    }
 
 
 class _FirstMetres:
@@ -173,9 +220,36 @@ def _save(profile: TextureProfile, out: Path) -> None:
 
 
 def _summary(learnt: Learnt) -> str:
-    return (
+    lines = [
         f"{learnt.profile}: learnt from {learnt.metres:.2f} m ({learnt.tiles} tiles, "
-        f"{learnt.calibration_blocks} blocks) with {learnt.backbone} on {learnt.engine}\n"
+        f"{learnt.calibration_blocks} blocks) with {learnt.backbone} on {learnt.engine}",
         f"alarm level {learnt.alarm_level:.4f} for {learnt.false_alarms_per_100m:g} false alarms "
-        f"per 100 m, background {learnt.background:.4f}, digest {learnt.digest}"
-    )
+        f"per 100 m, background {learnt.background:.4f}, digest {learnt.digest}",
+        *_worth(learnt),
+        *(
+            f"lane {lane['lane']}: alarm level {lane['alarm_level']:.4f}, {lane['blocks']} blocks"
+            for lane in learnt.lanes
+        ),
+    ]
+    return "\n".join(lines)
+
+
+def _worth(learnt: Learnt) -> list[str]:
+    """What is known of the level and the rate, and what more would show."""
+    if not learnt.support:
+        return ["the level was set by hand: nothing is known of its false alarms"]
+    lines = [f"{learnt.tail}: nothing is known of the rate from fewer than {FEW_BLOCKS} blocks"]
+    if learnt.rate_interval_per_100m is not None and learnt.level_interval is not None:
+        (low, high), (least, most) = learnt.rate_interval_per_100m, learnt.level_interval
+        lines = [
+            f"{learnt.tail} tail: {for_people(low)} to {for_people(high)} false alarms per 100 m "
+            f"are to be expected; the level for {learnt.false_alarms_per_100m:g} lies between "
+            f"{least:.4f} and {most:.4f} ({CONFIDENCE:.0%})"
+        ]
+    if learnt.cut_off_blocks:
+        lines.append(
+            f"{learnt.cut_off_blocks} blocks were taken for defects and not learnt from; if they "
+            f"are normal web, up to {for_people(learnt.rate_if_cut_off_is_normal or 0)} false "
+            "alarms per 100 m"
+        )
+    return [*lines, str(learnt.support["sentence"])]

@@ -21,21 +21,25 @@ if TYPE_CHECKING:
 class Lesson:
     """The score, the features it works on, and how often normal web may raise an alarm.
 
-    `alarm_level` (raw score) overrules the calibration.
+    `alarm_level` (raw score) overrules the calibration. `pools_lanes`: a profile of several lanes
+    has an alarm level for each.
     """
 
     method: Method
     spec: BackboneSpec
     target: CalibrationTarget
     alarm_level: float | None = None
+    pools_lanes: bool = False
 
     @classmethod
     def of(cls, settings: config.Config, geometry: WebGeometry, spec: BackboneSpec) -> Lesson:
         """As configured, for a web of `geometry` (the whole width) and the features of `spec`."""
         method = open_scorer(settings.scoring)
-        rate = settings.calibration.false_alarms_per_100m
-        target = CalibrationTarget(geometry, spec.stride, method.patch_size, rate)
-        return cls(method, spec, target, settings.calibration.alarm_level)
+        wanted = settings.calibration
+        target = CalibrationTarget(
+            geometry, spec.stride, method.patch_size, wanted.false_alarms_per_100m, wanted.tail
+        )
+        return cls(method, spec, target, wanted.alarm_level, wanted.lanes == "pooled")
 
     def edges(self, halo: Halo) -> Edges:
         """A side with less halo than its scores depend on has no more web beyond it."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from streamer.scoring.lesson import Lesson
     from streamer.scoring.method import Method, Parameter
 
-FORMAT = 1
+FORMAT = 2  # 2: the calibration says what it is worth, and has levels of lanes
 HEADER_SIZE = 8  # bytes that say how long the JSON header of safetensors is
 
 
@@ -161,16 +161,20 @@ def require_fit(profile: TextureProfile, method: Method, spec: BackboneSpec) -> 
 
 
 def learn_profile(
-    maps: Sequence[torch.Tensor], scale: ChannelScale, lesson: Lesson
+    maps: Sequence[torch.Tensor], scale: ChannelScale, lesson: Lesson, lanes: Sequence[int] = ()
 ) -> TextureProfile:
     """The profile of `maps`, each (C, H, W) quantised, calibrated on the scores it gives them.
+
+    `lanes` are those of the maps, if there are several and they are known.
 
     Raises:
         ValueError: no map holds a whole window.
     """
     reference = learn_reference(maps, lesson.method)
-    scores = [lesson.method.score(m, reference) for m in maps if holds_window(m, lesson.method)]
-    return complete_profile(scale, reference, scores, lesson)
+    usable = [index for index, m in enumerate(maps) if holds_window(m, lesson.method)]
+    scores = [lesson.method.score(maps[index], reference) for index in usable]
+    known = [lanes[index] for index in usable] if lanes and lesson.pools_lanes else ()
+    return complete_profile(scale, reference, scores, lesson, known)
 
 
 def learn_reference(maps: Sequence[torch.Tensor], method: Method) -> torch.Tensor:
@@ -190,11 +194,15 @@ def learn_reference(maps: Sequence[torch.Tensor], method: Method) -> torch.Tenso
 
 
 def complete_profile(
-    scale: ChannelScale, reference: torch.Tensor, scores: Sequence[ScoreArray], lesson: Lesson
+    scale: ChannelScale,
+    reference: torch.Tensor,
+    scores: Sequence[ScoreArray],
+    lesson: Lesson,
+    lanes: Sequence[int] = (),
 ) -> TextureProfile:
-    """The profile with its calibration from `scores`, which its own reference gave."""
+    """The profile with its calibration from `scores` (of `lanes`), which its own reference gave."""
     method, spec = lesson.method, lesson.spec
-    calibration = calibrate(scores, lesson.target)
+    calibration = calibrate(scores, lesson.target, lanes)
     if lesson.alarm_level is not None:
         calibration = calibration.with_alarm_level(lesson.alarm_level)
     return TextureProfile(
@@ -218,7 +226,7 @@ def _read_description(content: bytes) -> dict[str, Any]:
         raise ValueError(msg) from None
     require(
         description.get("format") == FORMAT,
-        f"profile must have format {FORMAT}",
+        f"profile must have format {FORMAT} (learn it again with `linescan calibrate`)",
         description.get("format"),
     )
     return description

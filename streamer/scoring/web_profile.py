@@ -28,12 +28,13 @@ def learn_web_profile(tiles: Iterable[Tile], backbone: Backbone, lesson: Lesson)
         RuntimeError: the engine returned NaN or infinity.
     """
     method, stride, scale = lesson.method, backbone.spec.stride, fixed_scale(backbone.spec)
-    cores = []
+    cores, lanes = [], []
     for tile in tiles:
+        lanes.append(tile.lane)
         features = embed_web(backbone, tile.pixels, lesson.edges(tile.halo))
         core = core_web(tile, features, stride)
         cores.append(core.clone() if scale is None else method.quantise(core, scale))
     if scale is None:
         scale = learn_scale(cores)
         cores = [method.quantise(core, scale) for core in cores]
-    return learn_profile(cores, scale, lesson)
+    return learn_profile(cores, scale, lesson, lanes)

@@ -116,3 +116,56 @@ def test_a_file_that_cannot_be_written_is_the_environment(tmp_path, capsys) -> N
     out = tmp_path / "none" / "web.safetensors"
     assert run_command(["calibrate", "--out", str(out), "--metres", "0.1", *OPTIONS]) == 3
     assert f"{out}: profile must be writable, got No such file" in capsys.readouterr().err
+
+
+def test_a_rate_on_the_command_line_wins_and_its_worth_is_told(capsys) -> None:
+    wished = ["--set", "calibration.false_alarms_per_100m=5", "--max-false-alarms-per-100m", 0.3]
+    assert calibrate("--metres", 1.0, "--json", *wished) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["false_alarms_per_100m"] == 0.3
+    assert (told["tail"], told["lanes"]) == ("exponential", [])
+    low, high = told["rate_interval_per_100m"]
+    assert low < 0.3 < high <= told["rate_if_cut_off_is_normal"]
+    least, most = told["level_interval"]
+    assert told["background"] < least < most
+    support = told["support"]
+    assert support["metres"] == pytest.approx(1.0, rel=0.01)
+    assert support["metres_needed"] >= 998
+    assert support["metres_missing"] == pytest.approx(support["metres_needed"] - support["metres"])
+    assert not support["is_enough"]
+    assert support["sentence"].startswith("0.3 per 100 m needs ")
+
+
+def test_people_are_told_what_the_metres_support(capsys) -> None:
+    bold = ["--set", "calibration.tail=gpd"]
+    assert calibrate("--metres", 1.0, *bold) == 0
+    printed = capsys.readouterr().out
+    assert "gpd tail: " in printed
+    assert "false alarms per 100 m are to be expected; the level for 1 lies between" in printed
+    assert "1 per 100 m needs" in printed
+    assert "times beyond what was seen" in printed
+
+
+def test_few_blocks_and_levels_by_hand_promise_nothing(capsys) -> None:
+    assert calibrate("--metres", 0.2) == 0
+    assert "nothing is known of the rate from fewer than 60 blocks" in capsys.readouterr().out
+    assert calibrate("--metres", 0.2, "--set", "calibration.alarm_level=0.5") == 0
+    assert "the level was set by hand" in capsys.readouterr().out
+
+
+def test_lanes_have_levels_of_their_own_where_they_are_wished_for(tmp_path, capsys) -> None:
+    lanes = ["--set", "tiles.columns=128", "--set", "calibration.lanes=pooled"]
+    assert calibrate("--metres", 0.6, "--json", *lanes) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [lane["lane"] for lane in told["lanes"]] == [0, 1]
+    saved = TextureProfile.load(tmp_path / "web.safetensors").calibration
+    for own in saved.lane_levels:
+        assert told["lanes"][own.lane] == own._asdict()
+        assert saved.for_lane(own.lane).alarm_level == own.alarm_level > own.background
+    assert calibrate("--metres", 0.6, *lanes) == 0
+    assert "lane 1: alarm level 0." in capsys.readouterr().out
+
+
+def test_a_rate_that_is_none_is_refused(capsys) -> None:
+    assert calibrate("--max-false-alarms-per-100m", 0) == 2
+    assert "--max-false-alarms-per-100m" in capsys.readouterr().err

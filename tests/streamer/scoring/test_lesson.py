@@ -9,7 +9,12 @@ def test_lesson_is_what_is_configured(backbone, geometry) -> None:
     settings = Config.model_validate(
         {
             "scoring": {"patch_size": 5},
-            "calibration": {"false_alarms_per_100m": 7.0, "alarm_level": 0.25},
+            "calibration": {
+                "false_alarms_per_100m": 7.0,
+                "alarm_level": 0.25,
+                "tail": "gpd",
+                "lanes": "pooled",
+            },
         }
     )
     lesson = Lesson.of(settings, geometry, backbone.spec)
@@ -19,6 +24,8 @@ def test_lesson_is_what_is_configured(backbone, geometry) -> None:
     assert lesson.target.geometry == geometry
     assert lesson.target.false_alarms_per_100m == 7.0
     assert lesson.alarm_level == 0.25
+    assert lesson.target.tail == "gpd"
+    assert lesson.pools_lanes
 
 
 def test_a_side_without_its_whole_halo_is_the_edge_of_the_web(lesson) -> None:

@@ -151,8 +151,9 @@ def rewritten(profile: TextureProfile, **changes: object) -> bytes:
 
 
 def test_other_format_and_damaged_content_are_refused(profile) -> None:
-    with pytest.raises(ValueError, match="profile must have format 1, got 2"):
-        TextureProfile.from_bytes(rewritten(profile, format=2))
+    advice = r"profile must have format 2 \(learn it again with `linescan calibrate`\), got 1"
+    with pytest.raises(ValueError, match=advice):
+        TextureProfile.from_bytes(rewritten(profile, format=1))
     with pytest.raises(ValueError, match=f"profile must have the digest {profile.digest}"):
         TextureProfile.from_bytes(rewritten(profile, backbone="other"))
     with pytest.raises(ValueError, match="profile must be complete"):
@@ -179,3 +180,14 @@ def test_profile_fits_only_its_backbone_method_and_parameters(profile, lesson, g
     fewer = Lesson.of(Config.model_validate({"scoring": {"levels": 8}}), geometry, lesson.spec)
     with pytest.raises(ValueError, match="for levels = 8 .* got {'levels': 16}"):
         require_fit(profile, fewer.method, lesson.spec)
+
+
+def test_lanes_are_pooled_where_the_lesson_says_so(backbone, lesson, web) -> None:
+    scale = fixed_scale(backbone.spec)
+    features = [embed_web(backbone, web(512, 512, seed), Edges()) for seed in (1, 2)]
+    maps = [lesson.method.quantise(part, scale) for part in features]
+    small = maps[0][:, :4]
+    pooling = replace(lesson, pools_lanes=True)
+    learnt = learn_profile([small, *maps], scale, pooling, (0, 3, 5)).calibration
+    assert [own.lane for own in learnt.lane_levels] == [3, 5]
+    assert learn_profile([small, *maps], scale, lesson, (0, 3, 5)).calibration.lane_levels == ()

@@ -1,5 +1,7 @@
+import json
 import math
 import warnings
+from dataclasses import asdict, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -181,9 +183,11 @@ def test_a_tiny_map_still_has_a_level(shape: tuple[int, int]) -> None:
 def test_several_maps_count_as_one_web() -> None:
     rng = np.random.default_rng(8)
     maps = [map_of_blocks(rng.exponential(1.0, 100)) for _ in range(3)]
-    joined = calibrate([np.vstack(maps)], target())
-    assert calibrate(maps, target()) == joined
-    assert joined.blocks == 300
+    joined, apart = calibrate([np.vstack(maps)], target()), calibrate(maps, target())
+    assert joined.blocks == apart.blocks == 300
+    assert joined.background == apart.background
+    # Neighbours across a seam are not known to be neighbours.
+    assert apart.alarm_level == pytest.approx(joined.alarm_level, rel=0.02)
 
 
 def test_normalised_scores_are_in_units_of_the_alarm_level() -> None:
@@ -201,3 +205,79 @@ def test_a_level_by_hand_rests_on_no_block() -> None:
         by_hand.with_alarm_level(0.1)
     with pytest.raises(ValueError, match="must be finite"):
         by_hand.with_alarm_level(math.nan)
+
+
+def test_a_calibration_says_what_it_is_worth() -> None:
+    few = calibrate([map_of_blocks(np.random.default_rng(1).exponential(1.0, 600))], target())
+    many = calibrate([map_of_blocks(np.random.default_rng(1).exponential(1.0, 20_000))], target())
+    for made in (few, many):
+        low, high = made.rate_interval
+        assert 0 <= low < 1.0 < high <= made.rate_if_normal
+        least, most = made.level_interval
+        assert least < TAILS["exponential"].level < most
+        assert made.tail == "exponential"
+    # 600 blocks of 39,506 in 100 m
+    assert few.metres == pytest.approx(100 * 600 * 81 / (25_000 * 128))
+    assert few.rate_interval[1] > 2 * many.rate_interval[1]
+    assert few.support.metres_missing > 298
+    assert few.support.extrapolation == pytest.approx(100 * few.dependence / few.metres)
+
+
+def test_the_bold_tail_gives_lower_levels_on_light_tails() -> None:
+    tail = TAILS["normal"]
+    maps = [map_of_blocks(tail.draw(np.random.default_rng(3), 4000))]
+    bold = calibrate(maps, replace(target(), tail="gpd"))
+    assert bold.tail == "gpd"
+    assert 0.85 * tail.level < bold.alarm_level < 1.05 * tail.level
+    assert bold.alarm_level < calibrate(maps, target()).alarm_level
+    with pytest.raises(ValueError, match="tail must be of exponential, gpd, got 'weibull'"):
+        replace(target(), tail="weibull")
+
+
+def test_defects_are_cut_off_and_counted() -> None:
+    rng = np.random.default_rng(4)
+    maxima = rng.exponential(1.0, 600)
+    clean = calibrate([map_of_blocks(maxima)], target())
+    maxima[::50] = 40.0
+    found = calibrate([map_of_blocks(maxima)], target())
+    assert found.cut_off >= 12
+    assert found.alarm_level == pytest.approx(clean.alarm_level, rel=0.1)
+    assert found.rate_interval[0] == 0
+    assert found.rate_if_normal > 2 * found.rate_interval[1]
+
+
+def test_few_blocks_promise_nothing() -> None:
+    made = calibrate([smooth_field(np.random.default_rng(2), 27, 36)], target())
+    assert (made.tail, made.rate_interval, made.level_interval) == ("cells", None, None)
+    assert made.support.metres_missing > 299
+
+
+def test_neighbours_that_rise_together_count_less() -> None:
+    rng = np.random.default_rng(5)
+    apart = map_of_blocks(rng.exponential(1.0, 4000))
+    joint = map_of_blocks(np.repeat(rng.exponential(1.0, 1000), 4))
+    plain, doubtful = calibrate([apart], target()), calibrate([joint], target())
+    assert plain.dependence < 1.5 < 3 < doubtful.dependence
+    assert doubtful.support.metres_needed > 2 * plain.support.metres_needed
+
+
+def test_lanes_get_levels_of_their_own_where_they_are_named() -> None:
+    rng = np.random.default_rng(6)
+    quiet, loud = (map_of_blocks(offset + rng.exponential(1.0, 600)) for offset in (1.0, 5.0))
+    made = calibrate([quiet, loud], target(), lanes=(0, 1))
+    assert [own.lane for own in made.lane_levels] == [0, 1]
+    first, second = made.lane_levels
+    assert second.alarm_level - first.alarm_level == pytest.approx(4.0, abs=0.3)
+    assert made.for_lane(1).alarm_level == second.alarm_level
+    assert made.for_lane(7) == made
+    assert calibrate([quiet, loud], target()).lane_levels == ()
+    assert calibrate([quiet, loud], target(), lanes=(3, 3)).lane_levels == ()
+    with pytest.raises(ValueError, match="lanes must be 2, got 1"):
+        calibrate([quiet, loud], target(), lanes=(0,))
+
+
+def test_json_brings_a_calibration_back() -> None:
+    rng = np.random.default_rng(7)
+    maps = [map_of_blocks(offset + rng.exponential(1.0, 200)) for offset in (1.0, 2.0)]
+    made = calibrate(maps, target(), lanes=(0, 1))
+    assert Calibration(**json.loads(json.dumps(asdict(made)))) == made
