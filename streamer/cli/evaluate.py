@@ -12,6 +12,7 @@ import typer
 from streamer.cli.console import AnswerConsole
 from streamer.cli.evaluate_document import LEAST_WIDTH, Evaluation, as_document, tables
 from streamer.cli.evaluate_jobs import Workshop, make_maps
+from streamer.cli.evaluate_page import draw_page
 from streamer.cli.evaluate_progress import show_progress
 from streamer.cli.evaluate_runs import Choices, MapOptions, choose_runs
 from streamer.cli.evaluate_store import MapStore
@@ -76,6 +77,10 @@ NormalisedOption = Annotated[
 BoxesOption = Annotated[
     bool, typer.Option("--boxes", help="All masks are boxes: figures of regions alone.")
 ]
+BoxSetsOption = Annotated[
+    list[str] | None,
+    typer.Option("--boxes-in", metavar="SET", help="The masks of this set are boxes; repeatable."),
+]
 CropOption = Annotated[
     float, typer.Option(min=0, max=0.45, help="Share of each side that is left out at each border.")
 ]
@@ -95,6 +100,10 @@ WorkOption = Annotated[
 ]
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Make all maps anew.")]
 OutOption = Annotated[Path | None, typer.Option("--out", help="File for all figures as JSON.")]
+HtmlOption = Annotated[
+    Path | None, typer.Option("--html", help="File for a page with tables, curves and pictures.")
+]
+GalleryOption = Annotated[int, typer.Option(min=0, help="Images on the page at most.")]
 
 
 def evaluate(
@@ -108,6 +117,7 @@ def evaluate(
     stream: StreamOption = False,
     normalised: NormalisedOption = False,
     boxes: BoxesOption = False,
+    boxes_in: BoxSetsOption = None,
     crop: CropOption = 0.1,
     false_area: AreaOption = 0.005,
     limit: LimitOption = None,
@@ -117,6 +127,8 @@ def evaluate(
     work: WorkOption = None,
     fresh: FreshOption = False,
     out: OutOption = None,
+    html: HtmlOption = None,
+    gallery: GalleryOption = 24,
     config: ConfigOption = None,
     settings: SetOption = None,
     as_json: JsonOption = False,
@@ -131,15 +143,18 @@ def evaluate(
     names = (tuple(method or ()), tuple(feature or ()), tuple(reference or ()))
     fixed = (*(settings or ()), *_profile_setting(profile))
     runs = choose_runs(Choices(config, fixed, *names, onnx_stride, onnx_radius))
-    found = _find(datasets, boxes=boxes)
+    found = _mark_boxes(_find(datasets, boxes=boxes), boxes_in or [])
     resampling = Resampling(seed, resamples)
     exam = _exam([one.limited(limit) for one in found], Protocol(crop, false_area), resampling)
-    store = MapStore(work or _folder_of(out) / WORK_FOLDER)
+    store = MapStore(work or _folder_of(out or html) / WORK_FOLDER)
     make_folder(store.folder)
     workshop = Workshop(MapOptions(stream, normalised), store, jobs, fresh)
     evaluation = measure(runs, exam, workshop)
     faults = (*evaluation.faults, *_strays(found))
-    _write(replace(evaluation, faults=faults), out, as_json=as_json)
+    evaluation = replace(evaluation, faults=faults)
+    if html is not None:
+        _save(html, draw_page(evaluation, store, gallery))
+    _write(evaluation, out, as_json=as_json)
     if faults:
         raise typer.Exit(2)
 
@@ -170,6 +185,15 @@ def _find(datasets: list[Path], *, boxes: bool) -> tuple[ImageClass, ...]:
         return find_classes(datasets, boxes=boxes)
     except (OSError, ValueError) as error:
         raise UsageFault(str(error)) from None
+
+
+def _mark_boxes(classes: tuple[ImageClass, ...], sets: list[str]) -> tuple[ImageClass, ...]:
+    known = {one.set_name for one in classes}
+    for name in sets:
+        if name not in known:
+            msg = f"--boxes-in must be of the sets {', '.join(sorted(known))}, got {name}"
+            raise UsageFault(msg)
+    return tuple(replace(one, boxes=one.boxes or one.set_name in sets) for one in classes)
 
 
 def _exam(classes: Sequence[ImageClass], protocol: Protocol, resampling: Resampling) -> Exam:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
@@ -24,19 +25,6 @@ if TYPE_CHECKING:
     from streamer.evaluation.summary import RunResult, Seconds
 
 FORMAT = 1
-TITLES = {
-    "auroc": "AUROC",
-    "ap": "AP",
-    "f1": "max F1",
-    "pro30": "PRO(0.3)",
-    "pro05": "PRO(0.05)",
-    "image_auroc": "image AUROC",
-    "aupimo": "AUPIMO",
-    "region_hits": "region hits",
-    "image_mean_auroc": "AUROC, image mean",
-    "image_mean_ap": "AP, image mean",
-    "image_mean_pro30": "PRO(0.3), image mean",
-}
 HEADS = {  # of the columns of the tables, in two lines
     "auroc": "\nAUROC",
     "ap": "\nAP",
@@ -72,6 +60,7 @@ def as_document(evaluation: Evaluation) -> dict[str, Any]:
     base = evaluation.runs[0][2]
     document = {
         "format": FORMAT,
+        "linescan": metadata.version("linescan"),
         "protocol": {
             "crop_share": next(iter(exam.protocols.values())).crop_share,
             "false_area": next(iter(exam.protocols.values())).false_area,
@@ -152,8 +141,9 @@ def _class_entry(one: ClassResult, seconds: Seconds) -> dict[str, Any]:
         "per_image": [
             {
                 "image": image.name,
+                "class": image.class_name,
                 "defective": image.is_defective,
-                "regions": image.region_total,
+                "regions": image.regions,
                 "peak": image.peak,
                 **image.figures,
             }

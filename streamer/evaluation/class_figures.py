@@ -41,7 +41,7 @@ PIXEL_METRICS: dict[str, Callable[[ScoreCounts], float]] = {
 IMAGE_MEANS = ("image_mean_auroc", "image_mean_ap", "image_mean_pro30")
 METRICS = (*PIXEL_METRICS, "image_auroc", "aupimo", "region_hits", *IMAGE_MEANS)
 # Pixels in a box need not be defective: figures of pixels mean nothing there.
-BOX_METRICS = ("pro30", "pro05", "region_hits", "image_auroc", "image_mean_pro30")
+BOX_METRICS = ("pro30", "pro05", "region_hits", "image_mean_pro30")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,7 @@ class JudgedImage:
     """
 
     name: str
+    class_name: str
     figures: dict[str, float]
     peak: float
     is_defective: bool
@@ -80,6 +81,19 @@ class JudgedImage:
     defect_scores: NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True)
+class ImageResult:
+    """What is told of one image; `figures` and `peak` (raw score) are NaN where undefined."""
+
+    name: str
+    class_name: str
+    figures: dict[str, float]
+    peak: float
+    is_defective: bool
+    regions: int
+    regions_masked: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ClassResult:
     """The figures of a class.
@@ -88,12 +102,12 @@ class ClassResult:
         figures: (1 + resamples,) by metric: on all images, then on each draw of them; NaN where
             undefined.
         images: in the order of the weights.
-        counts: over all images, exact or in the bins that `counting` names.
+        counts: over all images in bins, for curves; `counting` says what the figures rest on.
         low_rates_from: whose normal pixels set the thresholds of `aupimo`.
     """
 
     figures: Figures
-    images: tuple[JudgedImage, ...]
+    images: tuple[ImageResult, ...]
     counts: ScoreCounts
     counting: str
     low_rates_from: str
@@ -101,8 +115,8 @@ class ClassResult:
     @property
     def regions(self) -> tuple[int, int]:
         """Regions after the crop, and how many of them are masked altogether."""
-        total = sum(image.region_total for image in self.images)
-        return total, int(sum(image.counts.missed for image in self.images))
+        total = sum(image.regions for image in self.images)
+        return total, sum(image.regions_masked for image in self.images)
 
     @property
     def defective(self) -> int:
@@ -151,7 +165,7 @@ def evaluate_class(
     for image in images:
         pixels = judge(image, protocol.crop_share)
         exact.add(pixels)
-        judged.append(_keep(image.name, pixels, bins, len(images)))
+        judged.append(_keep(image, pixels, bins, len(images)))
     pooled = _pool(judged, np.ones(len(judged)))
     own = exact.counts() if exact.is_small and exact.pixels else pooled
     low_rates, source = _low_rates(judged)
@@ -159,10 +173,18 @@ def evaluate_class(
     rows = [draws.figures(np.ones(len(judged)), own), *(draws.figures(one) for one in weights)]
     figures = {name: np.array([row[name] for row in rows]) for name in protocol.metrics}
     counting = "exact" if own is not pooled else f"{BINS} bins"
-    return ClassResult(figures, tuple(judged), own, counting, source)
+    return ClassResult(figures, tuple(map(_told, judged)), pooled, counting, source)
 
 
-def _keep(name: str, pixels: JudgedPixels, bins: SharedBins, image_count: int) -> JudgedImage:
+def _told(image: JudgedImage) -> ImageResult:
+    masked, total = int(image.counts.missed), image.region_total
+    named = image.name, image.class_name
+    return ImageResult(*named, image.figures, image.peak, image.is_defective, total, masked)
+
+
+def _keep(
+    image: ScoredImage, pixels: JudgedPixels, bins: SharedBins, image_count: int
+) -> JudgedImage:
     places = bins.place(pixels.scores)
     counts = count_bins(places, pixels.regions, pixels.shares, BINS)
     peaks = region_peaks(pixels)
@@ -170,7 +192,8 @@ def _keep(name: str, pixels: JudgedPixels, bins: SharedBins, image_count: int) -
     reached = np.bincount(tops, minlength=BINS)[::-1].astype(np.float64)
     normal = pixels.scores[pixels.regions == 0]
     return JudgedImage(
-        name,
+        image.name,
+        image.class_name,
         image_figures(pixels),
         pixels.peak,
         pixels.is_defective,

@@ -95,6 +95,14 @@ class TestFigures:
         assert "pro30" in figures
         assert "auroc" not in figures
 
+    def test_boxes_in_one_set_alone(self, cloth, tmp_path, capsys):
+        pixels, mask = weave(0, flaw=True)
+        write(tmp_path / "other/a/images", "0.png", pixels)
+        write(tmp_path / "other/a/masks", "0.png", mask)
+        sets = document(capsys, cloth, tmp_path / "other", "--boxes-in", "other")["runs"][0]["sets"]
+        assert "auroc" in sets["cloth"]["mean"]
+        assert "auroc" not in sets["other"]["mean"]
+
     def test_images_without_a_mask_take_no_part(self, cloth, capsys):
         (cloth / "plain/masks/0.png").unlink()
         found = document(capsys, cloth)
@@ -157,6 +165,42 @@ class TestRuns:
         capsys.readouterr()
         found = document(capsys, cloth, "--profile", "plain.safetensors")
         assert found["runs"][0]["mean"]["auroc"]["value"] > 0.9
+
+
+class TestPage:
+    def test_tables_curves_and_pictures_in_one_file(self, cloth, tmp_path, capsys):
+        found = document(
+            capsys, cloth, "--method", "fca_fast", "--method", "fca", "--html", "out/page.html"
+        )
+        text = (tmp_path / "out/page.html").read_text()
+        for run in found["runs"]:
+            assert f"{run['mean']['auroc']['value']:.4f}" in text
+        assert text.count("<svg") == 5
+        assert text.count("<path") == 10
+        assert text.count("data:image/jpeg") == 3 * 4
+        assert "Clean within the crop" in text
+        assert "http" not in text.replace("http-equiv", "")
+
+    def test_the_number_of_pictures_is_bounded(self, cloth, tmp_path):
+        assert evaluate(cloth, "--html", "page.html", "--gallery", 2) == 0
+        assert (tmp_path / "page.html").read_text().count("data:image/jpeg") == 4
+
+    def test_images_of_ones_own_are_shown_without_figures(self, cloth, tmp_path):
+        assert evaluate(cloth / "plain/images", "--html", "page.html") == 0
+        text = (tmp_path / "page.html").read_text()
+        assert "Truth unknown" in text
+        assert text.count("data:image/jpeg") == 8
+        assert "<svg" not in text
+
+    def test_a_bad_mask_is_named_on_it(self, cloth, tmp_path):
+        write(cloth / "plain/masks", "1.png", np.zeros((128, 120), np.uint8))
+        assert evaluate(cloth, "--html", "page.html") == 2
+        assert "mask must be 128 x 128 as its image" in (tmp_path / "page.html").read_text()
+
+    def test_it_must_be_writable(self, cloth, tmp_path, capsys):
+        (tmp_path / "page.html").mkdir()
+        assert evaluate(cloth, "--html", "page.html") == 3
+        assert "page.html" in capsys.readouterr().err
 
 
 class TestResuming:
@@ -229,6 +273,7 @@ class TestBadInput:
             (["cloth", "--profile", "none.safetensors"], "none.safetensors: profile must be"),
             (["cloth", "--method", "fca", "--method", "fca"], "runs must differ, got fca twice"),
             (["cloth", "--crop", "0.6"], "--crop"),
+            (["cloth", "--boxes-in", "silk"], "--boxes-in must be of the sets cloth, got silk"),
         ],
     )
     def test_what_is_wrong_is_said(self, cloth, capsys, arguments, text):
