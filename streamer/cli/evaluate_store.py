@@ -38,14 +38,14 @@ class MapStore:
     def load(self, file: Path) -> Maps | None:
         """What is kept in `file`; None when nothing is, or not all of it."""
         try:
-            with np.load(file, allow_pickle=False) as stored:
+            with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as stored:
                 about = json.loads(str(stored["about"]))
                 maps = tuple(
                     ImageMap(**one | {"shape": tuple(one["shape"]), "scores": stored[f"map{n}"]})
                     for n, one in enumerate(about["maps"])
                 )
                 return Maps(maps, tuple(about["faults"]))
-        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
             return None
 
     def save(self, file: Path, found: Maps) -> None:
