@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -169,9 +170,9 @@ def measure(runs: Sequence[Run], exam: Exam, workshop: Workshop) -> Evaluation:
     images = sum(len(one.samples) for one in exam.classes)
     with show_progress(len(runs) * images) as progress:
         finished = [make_maps(run, exam.classes, workshop, progress.advance) for run in runs]
-    pairs = zip(runs, finished, strict=True)
-    shelves = {run.name: MapShelf(workshop.store, done) for run, done in pairs}
-    judgement = judge_runs(shelves, exam)
+        pairs = zip(runs, finished, strict=True)
+        shelves = {run.name: MapShelf(workshop.store, done) for run, done in pairs}
+        judgement = judge_runs(shelves, exam, partial(progress.advance, 0))
     parts = zip(runs, finished, judgement.runs, strict=True)
     return Evaluation(exam, workshop.options, tuple(parts), judgement.faults)
 

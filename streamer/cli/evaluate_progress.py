@@ -45,7 +45,7 @@ class MapProgress:
             self.bar.update(self.task, advance=images, description=text)
             return
         now_s = time.monotonic()
-        if now_s - self._said_s >= PLAIN_EVERY_S or self._done == self.total:
+        if now_s - self._said_s >= PLAIN_EVERY_S or (images and self._done == self.total):
             self._said_s = now_s
             line = f"{self._done} of {self.total} maps, {text}"
             self.console.print(line, highlight=False, soft_wrap=True, markup=False)

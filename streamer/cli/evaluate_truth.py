@@ -16,7 +16,7 @@ from streamer.evaluation.summary import RunResult, Seconds, evaluate_set
 from streamer.evaluation.upsampling import judged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -119,11 +119,17 @@ class Judgement:
     faults: tuple[str, ...]
 
 
-def judge_runs(shelves: dict[str, MapShelf], exam: Exam) -> Judgement:
-    """The figures of all runs, by their names, on the images that each of them has a map of."""
+def judge_runs(
+    shelves: dict[str, MapShelf], exam: Exam, tell: Callable[[str], None] = lambda _: None
+) -> Judgement:
+    """The figures of all runs, by their names, on the images that each of them has a map of.
+
+    `tell` hears which set is being judged.
+    """
     reader = TruthReader([])
     sets: dict[str, dict[str, SetResult]] = {name: {} for name in shelves}
     for set_name, classes in exam.sets().items():
+        tell(f"figures of {set_name}")
         scored = [known for one in classes for known in _known_images(shelves, one, exam, reader)]
         weights = exam.resampling.weights(set_name, [images[0] for images in scored])
         protocols = {one.name: exam.protocols[set_name, one.name] for one in classes}

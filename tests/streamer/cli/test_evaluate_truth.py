@@ -98,7 +98,9 @@ class TestMasks:
 
 class TestRuns:
     def test_images_of_known_truth_are_judged(self, tmp_path, samples):
-        found = judge_runs({"run": shelf(tmp_path, samples)}, exam(samples))
+        told = []
+        found = judge_runs({"run": shelf(tmp_path, samples)}, exam(samples), told.append)
+        assert told == ["figures of s"]
         (run,) = found.runs
         images = run.sets["s"].classes["c"].images
         assert [image.name for image in images] == ["images/0.png", "images/1.png", "images/2.png"]

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn import metrics
 
 from streamer.evaluation import class_figures
@@ -67,6 +69,55 @@ def test_pixel_figures_are_those_of_scikit_learn():
     precision, recall, _ = metrics.precision_recall_curve(truth, scores)
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
     assert figures["f1"][0] == pytest.approx(f1.max(), abs=1e-12)
+
+
+def slow_figures(pairs, false_area=0.1):
+    """PRO(0.3) and region hits from their definitions, threshold by threshold, region by region.
+
+    `pairs` of scores (NaN: masked) and masks whose regions are single blocks.
+    """
+    normal = np.concatenate([s[(m == 0) & ~np.isnan(s)] for s, m in pairs])
+    regions = [s[m == n] for s, m in pairs for n in range(1, m.max() + 1)]
+    seen = [region[~np.isnan(region)] for region in regions]
+    points = [(0.0, 0.0)]
+    for threshold in np.unique(np.concatenate([normal, *seen]))[::-1]:
+        covered = [(r >= threshold).mean() if r.size else 0.0 for r in seen]
+        points.append(((normal >= threshold).mean(), np.mean(covered)))
+    area = 0.0
+    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+        end = min(x1, 0.3)
+        if end > x0:
+            area += (end - x0) * (y0 + y0 + (y1 - y0) * (end - x0) / (x1 - x0)) / 2 / 0.3
+    allowed = [t for t in np.unique(normal) if (normal >= t).mean() > false_area]
+    level = max(allowed, default=-np.inf)
+    hits = [bool((r > level).any()) for r in seen]
+    return area, np.mean(hits)
+
+
+@st.composite
+def labelled(draw):
+    """Up to three images with blocks as regions, ties, masked cells and constant maps."""
+    generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    levels = draw(st.sampled_from([1, 3, 40, 100_000]))
+    masked = draw(st.sampled_from([0.0, 0.2]))
+    pairs = []
+    for _ in range(draw(st.integers(1, 3))):
+        scores = (generator.integers(0, levels, (16, 16)) / levels).astype(np.float32)
+        mask = np.zeros((16, 16), np.uint8)
+        mask[2:5, 2:6], mask[9:12, 8:10] = 1, 2
+        scores[generator.random((16, 16)) < masked] = np.nan
+        pairs.append((scores, mask))
+    return pairs
+
+
+@given(labelled())
+@settings(max_examples=60, deadline=None)
+def test_figures_of_regions_are_those_of_their_definitions(pairs):
+    images = [image(str(n), scores, mask) for n, (scores, mask) in enumerate(pairs)]
+    figures = evaluate(images, Protocol(0, 0.1)).figures
+    area, hits = slow_figures(pairs)
+    assert figures["pro30"][0] == pytest.approx(area, abs=1e-6)
+    assert figures["region_hits"][0] == pytest.approx(hits, abs=1e-9)
 
 
 def test_image_figures():
