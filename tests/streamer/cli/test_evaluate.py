@@ -1,13 +1,22 @@
 """The command as a user calls it: figures, comparisons, resuming, and what it says of bad input."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from streamer.cli import run_command
+from streamer.cli.evaluate_store import MapStore
 
 OPTIONS = [
     *("--set", "backbone.engine=torch", "--set", "backbone.threads=1"),
@@ -128,6 +137,60 @@ class TestFigures:
         }
 
 
+class TestImages:
+    @pytest.mark.parametrize("end", ["tif", "bmp"])
+    def test_other_lossless_formats_give_the_same_figures(self, cloth, tmp_path, capsys, end):
+        expected = document(capsys, cloth)["runs"][0]["mean"]
+        for seed in range(4):
+            pixels, mask = weave(seed, flaw=seed < 3)
+            write(tmp_path / "other/plain/images", f"{seed}.{end}", pixels)
+            write(tmp_path / "other/plain/masks", f"{seed}.{end}", mask)
+        found = document(capsys, tmp_path / "other")["runs"][0]["mean"]
+        assert found["auroc"]["value"] == expected["auroc"]["value"]
+
+    def test_jpeg_with_png_masks(self, tmp_path, capsys):
+        for seed in range(2):
+            pixels, mask = weave(seed, flaw=True)
+            write(tmp_path / "lossy/plain/images", f"{seed}.jpg", pixels)
+            write(tmp_path / "lossy/plain/masks", f"{seed}.png", mask)
+        found = document(capsys, tmp_path / "lossy")["runs"][0]["mean"]
+        assert found["auroc"]["value"] > 0.9
+
+    def test_sixteen_bits_and_colours(self, tmp_path, capsys):
+        pixels, mask = weave(0, flaw=True)
+        write(tmp_path / "deep/plain/images", "0.png", pixels.astype(np.uint16) * 257)
+        write(tmp_path / "deep/plain/images", "1.png", np.dstack([pixels] * 3))
+        write(tmp_path / "deep/plain/masks", "0.png", mask)
+        write(tmp_path / "deep/plain/masks", "1.png", mask)
+        plain = document(capsys, tmp_path / "deep")["runs"][0]["sets"]["deep"]["classes"]["plain"]
+        deep, colour = (image["image_mean_auroc"] for image in plain["per_image"])
+        assert deep == pytest.approx(colour, abs=0.01)
+
+    def test_a_few_of_them_spread_evenly(self, cloth, capsys):
+        plain = document(capsys, cloth, "--limit", 2)["runs"][0]["sets"]["cloth"]["classes"][
+            "plain"
+        ]
+        assert [image["image"] for image in plain["per_image"]] == ["images/0.png", "images/2.png"]
+
+    def test_masks_beyond_the_limit_are_no_strays(self, cloth, capsys):
+        assert document(capsys, cloth, "--limit", 1)["errors"] == []
+
+
+class TestIntervals:
+    def test_the_seed_decides_them(self, cloth, capsys):
+        first, again, other = (
+            document(capsys, cloth, "--seed", seed)["runs"][0]["mean"]["ap"] for seed in (1, 1, 2)
+        )
+        assert first == again
+        assert first["value"] == other["value"]
+        assert (first["low"], first["high"]) != (other["low"], other["high"])
+
+    def test_the_crop_is_part_of_the_protocol(self, cloth, capsys):
+        found = document(capsys, cloth, "--crop", 0.0)
+        assert found["protocol"]["crop_share"] == 0
+        assert found["runs"][0]["sets"]["cloth"]["classes"]["plain"]["regions"] == 3
+
+
 class TestRuns:
     def test_the_first_is_the_base_of_the_others(self, cloth, capsys):
         found = document(capsys, cloth, "--method", "fca_fast", "--method", "fca")
@@ -231,6 +294,27 @@ class TestResuming:
         assert one["maps_digest"] == two["maps_digest"]
 
 
+@pytest.mark.system
+def test_ctrl_c_leaves_what_is_finished(cloth, tmp_path):
+    for seed in range(4, 40):
+        write(cloth / "plain/images", f"{seed:03}.png", weave(seed, flaw=False)[0])
+    command = [sys.executable, "-m", "streamer", "evaluate", str(cloth), "--work", "kept", *OPTIONS]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    with process:
+        deadline = time.monotonic() + 90
+        while len(list(tmp_path.glob("kept/*.npz"))) < 2 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 130, told
+    assert told.endswith("error: interrupted\n")
+    kept = list((tmp_path / "kept").iterdir())
+    assert 2 <= len(kept) < 40
+    assert all(MapStore(tmp_path / "kept").load(file) is not None for file in kept)
+
+
 class TestBadInput:
     def test_a_broken_image_is_named_and_the_others_are_done(self, cloth, capsys):
         (cloth / "plain/images/1.png").write_bytes(b"no image")
@@ -280,3 +364,35 @@ class TestBadInput:
         assert cloth.is_dir()
         assert evaluate(*arguments) == 2
         assert text in capsys.readouterr().err
+
+
+def real_data():
+    beside = Path(__file__).parents[4] / "shared" / "data"
+    return Path(os.environ.get("LINESCAN_DATA", str(beside)))
+
+
+@pytest.mark.real_data
+def test_figures_of_real_images_are_those_of_another_library(capsys, tmp_path):
+    """From the kept maps on everything again: interpolation, crop, regions, pooling, AUROC, AP."""
+    folder = real_data() / "crackforest" / "asphalt"
+    found = document(capsys, folder, "--limit", 6, "--work", "kept")
+    figures = found["runs"][0]["sets"]["crackforest"]["classes"]["asphalt"]["figures"]
+    scores, truth, peaks = [], [], {}
+    for file in (tmp_path / "kept").iterdir():
+        (entry,) = MapStore(tmp_path / "kept").load(file).maps
+        places = np.indices(entry.shape)
+        grid = (places + 0.5) / entry.stride - 0.5
+        full = ndimage.map_coordinates(entry.scores.astype(float), grid, order=1, mode="mirror")
+        image = Path(entry.image)
+        mask = cv2.imread(str(image.parent.parent / "masks" / image.name), cv2.IMREAD_GRAYSCALE)
+        rows, columns = (round(0.1 * size) for size in entry.shape)
+        inside = slice(rows, -rows), slice(columns, -columns)
+        scores.append(full[inside].ravel())
+        truth.append(mask[inside].ravel() > 0)
+        peaks[f"images/{image.name}"] = full[inside].max()
+    pooled, labels = np.concatenate(scores), np.concatenate(truth)
+    assert figures["auroc"]["value"] == pytest.approx(roc_auc_score(labels, pooled), abs=1e-6)
+    average = average_precision_score(labels, pooled)
+    assert figures["ap"]["value"] == pytest.approx(average, abs=1e-5)
+    told = found["runs"][0]["sets"]["crackforest"]["classes"]["asphalt"]["per_image"]
+    assert {one["image"]: one["peak"] for one in told} == pytest.approx(peaks, rel=1e-5)
