@@ -35,7 +35,7 @@ HEADS = {  # of the columns of the tables, in two lines
     "aupimo": "AU-\nPIMO",
     "region_hits": "region\nhits",
 }
-_PARTS = ("features\ns/Mpix", "scores\ns/Mpix")
+PARTS = {"backbone": "features\ns/Mpix", "scoring": "scores\ns/Mpix"}
 LEAST_WIDTH = 132  # where the output is no terminal
 
 
@@ -169,7 +169,7 @@ def _figure_table(result: RunResult) -> Table:
     title = f"{result.name}: pixels pooled per class, means over classes and sets"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("\nset / class", overflow="fold")
-    for head in (*HEADS.values(), *_PARTS):
+    for head in (*HEADS.values(), *PARTS.values()):
         table.add_column(head, justify="right", no_wrap=True)
     for name, of_set in result.sets.items():
         for class_name, one in of_set.classes.items():
@@ -192,7 +192,8 @@ def _set_seconds(name: str, result: RunResult) -> Seconds:
 
 def _cells(figures: Figures, seconds: Seconds) -> list[str]:
     shown = [float(figures[name][0]) if name in figures else math.nan for name in HEADS]
-    return [*(_figure(value) for value in shown), *map(_figure, seconds.per_megapixel.values())]
+    taken = seconds.per_megapixel
+    return [_figure(value) for value in (*shown, *(taken[part] for part in PARTS))]
 
 
 def _figure(value: float) -> str:

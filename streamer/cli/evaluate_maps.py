@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import torch
+    from numpy.typing import NDArray
 
     from streamer.config import Config
     from streamer.message import PixelArray, ScoreArray
@@ -29,7 +30,10 @@ FALSE_ALARMS_PER_IMAGE = 0.01  # the level that normalised scores of single imag
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageMap:
-    """Scores (rows, columns) float32 of an image of (lines, columns), NaN where masked; times."""
+    """Scores (rows, columns) float32 of an image of (lines, columns), NaN where masked.
+
+    Times are those that passed, and (`cpu`) those that the process computed.
+    """
 
     image: str
     shape: tuple[int, int]
@@ -38,6 +42,8 @@ class ImageMap:
     patch_size: int
     backbone_s: float
     scoring_s: float
+    backbone_cpu_s: float = 0.0
+    scoring_cpu_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +54,17 @@ class Maps:
     faults: tuple[str, ...] = ()
 
 
+def clocks() -> NDArray[np.float64]:
+    """Seconds that have passed and seconds that this process has computed, all threads."""
+    return np.array([time.perf_counter(), time.process_time()])
+
+
 class TimedBackbone:
-    """A backbone that adds up how long it took; see `ports.Backbone`."""
+    """A backbone that adds up what it took by `clocks`; see `ports.Backbone`."""
 
     def __init__(self, backbone: Backbone) -> None:
         self._backbone = backbone
-        self.seconds = 0.0
+        self.seconds = np.zeros(2)
 
     @property
     def spec(self) -> BackboneSpec:
@@ -62,9 +73,9 @@ class TimedBackbone:
 
     def embed(self, pixels: PixelArray) -> torch.Tensor:
         """Features of the backbone within."""
-        started = time.perf_counter()
+        started = clocks()
         features = self._backbone.embed(pixels)
-        self.seconds += time.perf_counter() - started
+        self.seconds = self.seconds + clocks() - started
         return features
 
     def close(self) -> None:
@@ -130,9 +141,10 @@ def _score_still(path: Path, means: _Means) -> ImageMap:
 
 def _map_of(name: str, pixels: PixelArray, means: _Means) -> ImageMap:
     lesson = _still_lesson(pixels, means)
-    started = time.perf_counter()
+    started = clocks()
     verdict = score_image(pixels, means.backbone, lesson, means.saved)
-    spent = time.perf_counter() - started
+    embedding = means.backbone.seconds
+    scoring = clocks() - started - embedding
     calibration = verdict.profile.calibration
     scores = calibration.normalise(verdict.scores) if means.normalised else verdict.scores
     return ImageMap(
@@ -141,8 +153,7 @@ def _map_of(name: str, pixels: PixelArray, means: _Means) -> ImageMap:
         np.asarray(scores, np.float32),
         verdict.stride,
         verdict.patch_size,
-        means.backbone.seconds,
-        spent - means.backbone.seconds,
+        *np.stack([embedding, scoring], axis=1).ravel().tolist(),
     )
 
 

@@ -175,5 +175,6 @@ def _seconds(maps: Iterable[ImageMap]) -> Seconds:
     total = Seconds()
     for entry in maps:
         megapixels = entry.shape[0] * entry.shape[1] / 1e6
-        total = total.plus(Seconds(entry.backbone_s, entry.scoring_s, megapixels))
+        cpu = entry.backbone_cpu_s, entry.scoring_cpu_s
+        total = total.plus(Seconds(entry.backbone_s, entry.scoring_s, megapixels, *cpu))
     return total

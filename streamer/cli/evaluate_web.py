@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from bisect import bisect_right
 from functools import partial
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streamer.cli.evaluate_maps import ImageMap, Maps, TimedBackbone, named_fault
+from streamer.cli.evaluate_maps import ImageMap, Maps, TimedBackbone, clocks, named_fault
 from streamer.compose.geometry import tile_grid, web_geometry
 from streamer.config import ReplaySource
 from streamer.message import GapReason, LineLoss
@@ -64,11 +63,11 @@ def _score_row(
     row: TileRow, scorer: TileScorer, timed: TimedBackbone, web: _StitchedWeb, *, normalised: bool
 ) -> None:
     for tile in row.tiles:
-        before, started = timed.seconds, time.perf_counter()
+        before, started = timed.seconds, clocks()
         score_map = scorer.score(tile).score_map
-        spent, embedding = time.perf_counter() - started, timed.seconds - before
+        spent, embedding = clocks() - started, timed.seconds - before
         web.paste(score_map, _scores(score_map, normalised=normalised))
-        web.add_seconds(tile, embedding, spent - embedding)
+        web.add_seconds(tile, np.stack([embedding, spent - embedding], axis=1))
     for gap in row.gaps:
         if gap.reason is GapReason.TOO_SHORT:
             web.lose(gap.first_line, f"image must hold a tile, got {gap.detail}")
@@ -141,7 +140,7 @@ class _StitchedWeb:
             np.full((-(-p.lines // stride), -(-p.columns // stride)), np.nan, np.float32)
             for p in pieces
         ]
-        self._seconds = np.zeros((len(pieces), 2))
+        self._seconds = np.zeros((len(pieces), 4))
         self._lost: dict[int, str] = {}
 
     def paste(self, place: ScoreMap, scores: NDArray[np.float32]) -> None:
@@ -153,9 +152,9 @@ class _StitchedWeb:
         target = target[: scores.shape[0], : scores.shape[1]]
         target[:] = scores[: target.shape[0], : target.shape[1]]
 
-    def add_seconds(self, tile: Tile, backbone_s: float, scoring_s: float) -> None:
-        """A tile of a piece took so long."""
-        self._seconds[self._piece_at(tile.first_line)] += backbone_s, scoring_s
+    def add_seconds(self, tile: Tile, seconds: NDArray[np.float64]) -> None:
+        """What a tile took: (passed, computed) x (backbone, scoring)."""
+        self._seconds[self._piece_at(tile.first_line)] += seconds.ravel()
 
     def lose(self, line: int, reason: str) -> None:
         """The piece at `line` could not be read or scored."""

@@ -73,6 +73,7 @@ def render_page(content: PageContent) -> str:
     )
     environment.filters["figure"] = figure_text
     environment.filters["short"] = short_text
+    environment.filters["signed_short"] = signed_short_text
     environment.filters["signed"] = signed_text
     return environment.get_template("evaluation.html.j2").render(_context(content))
 
@@ -85,6 +86,11 @@ def figure_text(value: float | None) -> str:
 def short_text(value: float | None) -> str:
     """Three decimals without the zero before the point, for the ends of an interval."""
     return "–" if value is None else f"{value:.3f}".replace("0.", ".", 1)
+
+
+def signed_short_text(value: float | None) -> str:
+    """As `short_text`, with the sign."""
+    return "–" if value is None else f"{value:+.3f}".replace("0.", ".", 1)
 
 
 def signed_text(value: float | None) -> str:

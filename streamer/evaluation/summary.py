@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,29 +34,28 @@ class Resampling:
 
 @dataclass(frozen=True, slots=True)
 class Seconds:
-    """Time that maps took, of so many megapixels."""
+    """Time that maps of so many megapixels took; `cpu`: what the process computed meanwhile.
+
+    On a machine with other work the time that passed says little, the computed one more.
+    """
 
     backbone: float = 0.0
     scoring: float = 0.0
     megapixels: float = 0.0
+    backbone_cpu: float = 0.0
+    scoring_cpu: float = 0.0
 
     def plus(self, other: Seconds) -> Seconds:
         """Both together."""
-        return Seconds(
-            self.backbone + other.backbone,
-            self.scoring + other.scoring,
-            self.megapixels + other.megapixels,
-        )
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return Seconds(*(one + more for one, more in pairs))
 
     @property
     def per_megapixel(self) -> dict[str, float]:
         """Seconds per megapixel by part; NaN without a pixel."""
-        if not self.megapixels:
-            return {"backbone": float("nan"), "scoring": float("nan")}
-        return {
-            "backbone": self.backbone / self.megapixels,
-            "scoring": self.scoring / self.megapixels,
-        }
+        parts = {name: value for name, value in asdict(self).items() if name != "megapixels"}
+        size = self.megapixels or float("nan")
+        return {name: value / size for name, value in parts.items()}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -36,7 +36,7 @@ def result(name, contrast):
     members = images(contrast)
     weights = Resampling(resamples=10).weights("lace", members)
     of_set = evaluate_set(members, weights, {"red": Protocol()})
-    seconds = {("lace", "red"): Seconds(1.0, 0.5, 2.0)}
+    seconds = {("lace", "red"): Seconds(1.0, 0.5, 2.0, 0.8, 0.4)}
     return RunResult.over(name, {"lace": of_set}, seconds)
 
 
@@ -85,7 +85,12 @@ class TestDocument:
         assert (red["images"], red["defective"], red["regions"]) == (3, 3, 3)
         assert red["low_rates_from"] == "normal pixels of all images"
         assert base["sets"]["lace"]["mean"]["auroc"] == red["figures"]["auroc"]
-        assert base["seconds_per_mpix"] == {"backbone": 0.5, "scoring": 0.25}
+        assert base["seconds_per_mpix"] == {
+            "backbone": 0.5,
+            "scoring": 0.25,
+            "backbone_cpu": 0.4,
+            "scoring_cpu": 0.2,
+        }
         assert len(red["per_image"]) == 3
         assert 0 < red["per_image"][0]["image_mean_auroc"] <= 1
         pair = other["against_base"]["sets"]["lace"]["auroc"]

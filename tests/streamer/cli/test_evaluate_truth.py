@@ -43,7 +43,7 @@ def shelf(tmp_path, samples, name="run", contrast=0.5, faults=()):
     for number, sample in enumerate(samples):
         scores = np.random.default_rng(number).random((10, 12)).astype(np.float32)
         scores[5:7, 5:7] += np.float32(contrast)
-        entry = ImageMap(str(sample.image), SHAPE, scores, 8, 9, 0.5, 0.25)
+        entry = ImageMap(str(sample.image), SHAPE, scores, 8, 9, 0.5, 0.25, 0.4, 0.2)
         file = tmp_path / f"{name}{number}.npz"
         store.save(file, Maps((entry,), faults if number == 0 else ()))
         jobs.append(Job((sample.image,), file))
@@ -107,7 +107,9 @@ class TestRuns:
         assert [image.is_defective for image in images] == [True, True, False]
         assert found.faults == ()
         megapixels = 4 * SHAPE[0] * SHAPE[1] / 1e6
-        assert run.seconds["s", "c"] == Seconds(2.0, 1.0, pytest.approx(megapixels))
+        assert run.seconds["s", "c"] == Seconds(
+            2.0, 1.0, pytest.approx(megapixels), pytest.approx(1.6), pytest.approx(0.8)
+        )
 
     def test_all_runs_are_judged_on_the_images_that_each_of_them_has(self, tmp_path, samples):
         full, lacking = shelf(tmp_path, samples), shelf(tmp_path, samples[1:], "other")

@@ -126,4 +126,5 @@ def test_times_are_those_of_the_images_tiles(texture, blocks):
     paths = [texture("a.png", 80, 160), texture("bb.png", 240, 160)]
     maps = web(paths, blocks).maps
     assert all(entry.backbone_s > 0 and entry.scoring_s > 0 for entry in maps)
+    assert all(entry.backbone_cpu_s > 0 and entry.scoring_cpu_s > 0 for entry in maps)
     assert read_pixels(paths[1]).shape == maps[1].shape

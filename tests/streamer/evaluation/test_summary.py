@@ -97,8 +97,13 @@ def test_estimates_carry_their_interval():
 
 
 def test_seconds_per_megapixel():
-    total = Seconds(1, 2, 4).plus(Seconds(1, 0, 4))
-    assert total.per_megapixel == {"backbone": 0.25, "scoring": 0.25}
+    total = Seconds(1, 2, 4, 1, 1).plus(Seconds(1, 0, 4, 3, 0))
+    assert total.per_megapixel == {
+        "backbone": 0.25,
+        "scoring": 0.25,
+        "backbone_cpu": 0.5,
+        "scoring_cpu": 0.125,
+    }
     assert np.isnan(Seconds().per_megapixel["scoring"])
 
 
