@@ -12,6 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from streamer.cli.machine import package_versions, system_facts
+from streamer.evaluation.datasets import Truth
+from streamer.evaluation.datasets import Truth
 from streamer.evaluation.summary import estimates, pair_figures
 
 if TYPE_CHECKING:
@@ -75,6 +77,7 @@ def as_document(evaluation: Evaluation) -> dict[str, Any]:
                 "set": one.set_name,
                 "class": one.name,
                 "images": len(one.samples),
+                "without_truth": sum(s.truth is Truth.UNKNOWN for s in one.samples),
                 "boxes": exam.protocols[one.set_name, one.name].boxes,
             }
             for one in exam.classes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from streamer.cli.evaluate_runs import run_digest
 from streamer.cli.evaluate_store import MapStore
 from streamer.cli.evaluate_web import score_web
 from streamer.cli.inspect import open_configured_backbone
-from streamer.cli.options import UsageFault
+from streamer.cli.options import EnvironmentFault, UsageFault
 from streamer.scoring.fca import use_threads
 from streamer.scoring.kernel_gate import require_kernels
 
@@ -135,7 +136,11 @@ _WORKER: list[_Worker] = []
 
 
 def _in_processes(run: Run, jobs: Sequence[Job], workshop: Workshop) -> Iterator[Job]:
-    """The jobs as they finish; each process opens its own backbone."""
+    """The jobs as they finish; each process opens its own backbone.
+
+    Raises:
+        EnvironmentFault: a process died.
+    """
     if not jobs:
         return
     pool = ProcessPoolExecutor(
@@ -149,6 +154,9 @@ def _in_processes(run: Run, jobs: Sequence[Job], workshop: Workshop) -> Iterator
         for future in as_completed(waiting):
             future.result()
             yield waiting[future]
+    except BrokenProcessPool:
+        msg = "processes of --jobs must live, got one that was killed; use fewer, memory may lack"
+        raise EnvironmentFault(msg) from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

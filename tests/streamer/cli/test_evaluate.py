@@ -116,6 +116,7 @@ class TestFigures:
         (cloth / "plain/masks/0.png").unlink()
         found = document(capsys, cloth)
         assert found["datasets"][0]["images"] == 4
+        assert found["datasets"][0]["without_truth"] == 1
         assert found["runs"][0]["sets"]["cloth"]["classes"]["plain"]["images"] == 3
 
     def test_a_folder_of_ones_own_images_has_maps_and_no_figures(self, cloth, capsys):

@@ -2,6 +2,7 @@
 
 import multiprocessing
 from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
@@ -9,7 +10,7 @@ from streamer.cli import evaluate_jobs
 from streamer.cli.evaluate_jobs import Workshop, make_maps
 from streamer.cli.evaluate_runs import MapOptions, Run
 from streamer.cli.evaluate_store import MapStore
-from streamer.cli.options import UsageFault
+from streamer.cli.options import EnvironmentFault, UsageFault
 from streamer.config import Config
 from streamer.evaluation.datasets import ImageClass, Sample, Truth
 
@@ -102,6 +103,24 @@ def test_a_fault_of_the_run_stops_it_and_names_the_folder(three, workshop, tmp_p
     bad = Run("bad", (), Config(profile={"file": tmp_path / "p"}))
     with pytest.raises(UsageFault, match=f"{tmp_path}.*profile"):
         make_maps(bad, [three], workshop(), Heard())
+
+
+def test_a_process_that_is_killed_is_a_fault_of_the_machine(three, workshop, monkeypatch):
+    class Pool:
+        def __init__(self, *_):
+            pass
+
+        def submit(self, _make, _job):
+            future = Future()
+            future.set_exception(BrokenProcessPool())
+            return future
+
+        def shutdown(self, **_):
+            pass
+
+    monkeypatch.setattr(evaluate_jobs, "ProcessPoolExecutor", Pool)
+    with pytest.raises(EnvironmentFault, match="processes of --jobs must live"):
+        make_maps(RUN, [three], workshop(jobs=2), Heard())
 
 
 def test_processes_start_afresh_and_share_the_work(three, workshop, monkeypatch):
