@@ -13,7 +13,6 @@ from rich.text import Text
 
 from streamer.cli.machine import package_versions, system_facts
 from streamer.evaluation.datasets import Truth
-from streamer.evaluation.datasets import Truth
 from streamer.evaluation.summary import estimates, pair_figures
 
 if TYPE_CHECKING:
