@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -71,6 +72,15 @@ StreamOption = Annotated[
         "--stream", help="The images of a class are one web with seams, read as on the line."
     ),
 ]
+PatternOption = Annotated[
+    str | None,
+    typer.Option(
+        "--web-pattern",
+        metavar="REGEX",
+        help="With --stream: images of a class in whose names it finds the same text (of its "
+        "first group) are one web; the others are webs of their own.",
+    ),
+]
 NormalisedOption = Annotated[
     bool,
     typer.Option("--normalised", help="Scores in units of the alarm level, not raw ones."),
@@ -116,6 +126,7 @@ def evaluate(
     onnx_radius: OnnxRadiusOption = None,
     profile: ProfileOption = None,
     stream: StreamOption = False,
+    web_pattern: PatternOption = None,
     normalised: NormalisedOption = False,
     boxes: BoxesOption = False,
     boxes_in: BoxSetsOption = None,
@@ -141,6 +152,7 @@ def evaluate(
     base of the others. Maps that are finished are kept; the same command goes on where it was
     interrupted. Exits with 2 if an image or mask could not be used; the others are still done.
     """
+    options = MapOptions(stream, normalised, _compiled(web_pattern))
     names = (tuple(method or ()), tuple(feature or ()), tuple(reference or ()))
     fixed = (*(settings or ()), *_profile_setting(profile))
     runs = choose_runs(Choices(config, fixed, *names, onnx_stride, onnx_radius))
@@ -149,7 +161,7 @@ def evaluate(
     exam = _exam([one.limited(limit) for one in found], Protocol(crop, false_area), resampling)
     store = MapStore(work or _folder_of(out or html) / WORK_FOLDER)
     make_folder(store.folder)
-    workshop = Workshop(MapOptions(stream, normalised), store, jobs, fresh)
+    workshop = Workshop(options, store, jobs, fresh)
     evaluation = measure(runs, exam, workshop)
     faults = (*evaluation.faults, *_strays(found))
     evaluation = replace(evaluation, faults=faults)
@@ -179,6 +191,14 @@ def measure(runs: Sequence[Run], exam: Exam, workshop: Workshop) -> Evaluation:
 
 def _profile_setting(profile: Path | None) -> list[str]:
     return [] if profile is None else [f"profile.file={json.dumps(str(profile))}"]
+
+
+def _compiled(pattern: str | None) -> re.Pattern[str] | None:
+    try:
+        return None if pattern is None else re.compile(pattern)
+    except re.error as error:
+        msg = f"--web-pattern must be a regular expression, got {pattern!r} ({error})"
+        raise UsageFault(msg) from None
 
 
 def _find(datasets: list[Path], *, boxes: bool) -> tuple[ImageClass, ...]:

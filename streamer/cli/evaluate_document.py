@@ -67,6 +67,7 @@ def as_document(evaluation: Evaluation) -> dict[str, Any]:
             "false_area": next(iter(exam.protocols.values())).false_area,
             "stream": evaluation.options.stream,
             "normalised": evaluation.options.normalised,
+            "web_pattern": getattr(evaluation.options.web_pattern, "pattern", None),
             **asdict(exam.resampling),
         },
         "machine": system_facts(),

@@ -102,8 +102,17 @@ def _digest(run: Run, spec: BackboneSpec, options: MapOptions) -> str:
 
 def _jobs_of(one: ImageClass, digest: str, workshop: Workshop) -> Iterator[Job]:
     paths = [sample.image for sample in one.samples]
-    for group in [paths] if workshop.options.stream else [[path] for path in paths]:
+    groups = _webs(paths, workshop.options) if workshop.options.stream else [[p] for p in paths]
+    for group in groups:
         yield Job(tuple(group), workshop.store.file(digest, group))
+
+
+def _webs(paths: Sequence[Path], options: MapOptions) -> list[list[Path]]:
+    """The images of a class by the web that they belong to, in their order."""
+    webs: dict[str, list[Path]] = {}
+    for path in paths:
+        webs.setdefault(options.web_of(path.stem), []).append(path)
+    return list(webs.values())
 
 
 def _lacks(job: Job, workshop: Workshop) -> bool:

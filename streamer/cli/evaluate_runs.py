@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -42,10 +43,21 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class MapOptions:
-    """How maps are made beside the configuration; see `linescan evaluate --help`."""
+    """How maps are made beside the configuration; see `linescan evaluate --help`.
+
+    `web_pattern` tells apart the webs of a class by the names of its images.
+    """
 
     stream: bool = False
     normalised: bool = False
+    web_pattern: re.Pattern[str] | None = None
+
+    def web_of(self, stem: str) -> str:
+        """Which web an image belongs to: the first group of the pattern, else what it matches."""
+        found = self.web_pattern.search(stem) if self.web_pattern else None
+        if found is None:
+            return ""
+        return str(found[1] if found.re.groups else found[0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -358,6 +358,7 @@ class TestBadInput:
             (["cloth", "--profile", "none.safetensors"], "none.safetensors: profile must be"),
             (["cloth", "--method", "fca", "--method", "fca"], "runs must differ, got fca twice"),
             (["cloth", "--crop", "0.6"], "--crop"),
+            (["cloth", "--web-pattern", "("], "--web-pattern must be a regular expression"),
             (["cloth", "--boxes-in", "silk"], "--boxes-in must be of the sets cloth, got silk"),
         ],
     )

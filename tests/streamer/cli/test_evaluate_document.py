@@ -68,6 +68,7 @@ class TestDocument:
             "false_area": 0.005,
             "stream": False,
             "normalised": False,
+            "web_pattern": None,
             "seed": 0,
             "resamples": 10,
         }

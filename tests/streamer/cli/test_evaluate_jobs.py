@@ -1,6 +1,7 @@
 """Making maps: what is kept is not made again, what is finished outlives an interruption."""
 
 import multiprocessing
+import re
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 
@@ -69,6 +70,17 @@ def test_a_web_is_one_job(three, workshop):
     assert job.paths == tuple(sample.image for sample in three.samples)
     assert heard.images == [0, 3]
     assert len(MapStore(job.file.parent).load(job.file).maps) == 3
+
+
+def test_a_pattern_parts_the_webs_of_a_class(texture, tmp_path):
+    names = ("r1_a.png", "r1_b.png", "r2_a.png", "x.png")
+    paths = [texture(name, 80, 160) for name in names]
+    one = ImageClass("s", "c", tuple(Sample(path, Truth.UNKNOWN) for path in paths))
+    options = MapOptions(stream=True, web_pattern=re.compile(r"^r(\d)_"))
+    (tmp_path / "work").mkdir()
+    finished = make_maps(RUN, [one], Workshop(options, MapStore(tmp_path / "work")), Heard())
+    groups = [[path.name for path in job.paths] for job in finished.jobs["s", "c"]]
+    assert groups == [["r1_a.png", "r1_b.png"], ["r2_a.png"], ["x.png"]]
 
 
 def test_an_interruption_leaves_what_is_finished(three, workshop, blocks):

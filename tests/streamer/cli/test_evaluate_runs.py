@@ -1,5 +1,6 @@
 """Runs from the command line: combinations, names, and what their digests depend on."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -61,6 +62,16 @@ class TestCombinations:
     def test_the_same_twice(self):
         with pytest.raises(UsageFault, match="runs must differ, got fca twice"):
             choose(methods=("fca", "fca"))
+
+
+class TestWebs:
+    @pytest.mark.parametrize(
+        ("pattern", "web"),
+        [(None, ""), (r"\d+$", "07"), (r"^([a-z]+)_", "left"), (r"roll(\d)", "")],
+    )
+    def test_the_web_of_an_image_is_what_the_pattern_finds(self, pattern, web):
+        compiled = None if pattern is None else re.compile(pattern)
+        assert MapOptions(stream=True, web_pattern=compiled).web_of("left_07") == web
 
 
 class TestDigest:
