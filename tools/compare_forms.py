@@ -23,10 +23,10 @@ from fca_forms import choose_forms, score_form
 from form_evaluation import BOX_METRICS, METRICS, ScoredImage, evaluate_set
 from form_tables import tables
 from labelled_images import BOX_SETS, choose_sets, list_images, read_image
-from paired_bootstrap import draw_weights
 
 from streamer import config
 from streamer.backbones import open_backbone
+from streamer.evaluation.paired_bootstrap import draw_weights
 from streamer.scoring.features import Edges, embed_web, fixed_scale
 
 if TYPE_CHECKING:

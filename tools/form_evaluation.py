@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 from fca_forms import BASE
-from labelled_images import crop
-from paired_bootstrap import Paired, average, pair_means
-from pixel_metrics import (
+from labelled_images import CROP_SHARE
+from scipy import ndimage, stats
+
+from streamer.evaluation import upsampling
+from streamer.evaluation.paired_bootstrap import Paired, average, pair_means
+from streamer.evaluation.pixel_metrics import (
     ScoreCounts,
     auroc,
     average_precision,
@@ -21,7 +23,6 @@ from pixel_metrics import (
     pro,
     region_shares,
 )
-from scipy import ndimage, stats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -149,15 +150,9 @@ def _pools(images: Sequence[ScoredImage]) -> list[NDArray[np.intp]]:
 
 
 def upsample(scores: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
-    """A map at stride 8 to the judged pixels of an image of `shape`, bilinear, half-pixel centres.
-
-    The image was extended to a multiple of the stride at its end.
-    """
-    rows, columns = scores.shape
-    stride = -(-shape[0] // rows)
-    size = (columns * stride, rows * stride)
-    full = cv2.resize(scores, size, interpolation=cv2.INTER_LINEAR)
-    return np.asarray(full[: shape[0], : shape[1]][crop(shape)], np.float32)
+    """A map to the judged pixels of an image of `shape`, which was extended to whole strides."""
+    full = upsampling.upsample(scores, shape, -(-shape[0] // scores.shape[0]))
+    return full[upsampling.judged(shape, CROP_SHARE)]
 
 
 def _judge(images: Sequence[ScoredImage], name: str) -> list[_Judged]:
@@ -186,7 +181,8 @@ def _judge_image(image: ScoredImage, name: str, binning: tuple[float, float]) ->
 
 def _correlate(scores: NDArray[np.float32], base: NDArray[np.float32]) -> float:
     """Spearman's rank correlation of the judged part of two maps; NaN when one is constant."""
-    pair = scores[crop(base.shape)], base[crop(base.shape)]
+    inside = upsampling.judged(base.shape, CROP_SHARE)
+    pair = scores[inside], base[inside]
     if any(np.ptp(one) == 0 for one in pair):
         return float("nan")
     return float(stats.spearmanr(*pair, axis=None).statistic)

@@ -7,13 +7,15 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 import numpy as np
-from paired_bootstrap import average
+
+from streamer.evaluation.paired_bootstrap import average
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from form_evaluation import FormResult
-    from paired_bootstrap import Paired
+
+    from streamer.evaluation.paired_bootstrap import Paired
 
 TITLES = {"auroc": "AUROC", "ap": "AP", "f1": "max F1", "pro": "PRO(0.3)"}
 DECIDED = (

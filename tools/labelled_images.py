@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from pixel_metrics import label_regions
 from real_truth import read_grey
+
+from streamer.evaluation.pixel_metrics import label_regions
+from streamer.evaluation.upsampling import judged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,10 +96,4 @@ def read_image(path: Path) -> LabelledImage:
         msg = f"{path.name}: mask must be {lines} x {columns} as its image, got {mask.shape}"
         raise ValueError(msg)
     rgb = np.ascontiguousarray(pixels[:, :, ::-1]).astype(np.uint8, copy=False)
-    return LabelledImage(path.stem, rgb, label_regions(mask[crop(mask.shape)]))
-
-
-def crop(shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """The rows and columns of an image or of its map that are judged: all but a tenth a side."""
-    rows, columns = (round(CROP_SHARE * size) for size in shape[:2])
-    return slice(rows, shape[0] - rows), slice(columns, shape[1] - columns)
+    return LabelledImage(path.stem, rgb, label_regions(mask[judged(mask.shape, CROP_SHARE)]))

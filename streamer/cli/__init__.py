@@ -40,6 +40,7 @@ COMMANDS = {
     "simulate": "simulate",
     "calibrate": "calibrate",
     "inspect": "inspect",
+    "evaluate": "evaluate",
     "export": "export",
     "doctor": "doctor",
     "bench": "bench",

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 from fca_forms import BASE
-from paired_bootstrap import average
 
 from streamer.backbones import open_backbone
+from streamer.evaluation.paired_bootstrap import average
 
 
 def write_set(data, name, classes):

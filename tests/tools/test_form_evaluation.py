@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from fca_forms import BASE, Scored
 from form_evaluation import METRICS, ScoredImage, evaluate_set, upsample
-from paired_bootstrap import draw_weights
-from pixel_metrics import auroc, count_exactly, label_regions, region_shares
+
+from streamer.evaluation.paired_bootstrap import draw_weights
+from streamer.evaluation.pixel_metrics import auroc, count_exactly, label_regions, region_shares
 
 SHAPE = (160, 160)
 JUDGED = (128, 128)

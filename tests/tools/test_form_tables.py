@@ -3,7 +3,8 @@
 import numpy as np
 from form_evaluation import Decisions, FormResult
 from form_tables import tables
-from paired_bootstrap import Paired
+
+from streamer.evaluation.paired_bootstrap import Paired
 
 
 def result(base, form, *, metrics=("auroc", "pro"), hits=3):

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from labelled_images import BOX_SETS, PIXEL_SETS, choose_sets, crop, list_images, read_image
+from labelled_images import BOX_SETS, PIXEL_SETS, choose_sets, list_images, read_image
 
 
 def write(folder, name, pixels, mask=None):
@@ -82,7 +82,3 @@ class TestImage:
         path = write(tmp_path, "a", np.zeros((20, 20), np.uint8), np.zeros((20, 21), np.uint8))
         with pytest.raises(ValueError, match=r"mask must be 20 x 20 as its image, got \(20, 21\)"):
             read_image(path)
-
-
-def test_a_tenth_is_cut_at_each_border():
-    assert crop((100, 55)) == (slice(10, 90), slice(6, 49))

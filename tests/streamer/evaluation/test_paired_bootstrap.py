@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from paired_bootstrap import Paired, average, draw_weights, pair_means
+
+from streamer.evaluation.paired_bootstrap import Paired, average, draw_weights, pair_means
 
 
 def generator(seed=0):

@@ -31,11 +31,7 @@ class Paired:
     @property
     def interval(self) -> tuple[float, float]:
         """95 % percentile interval of the difference; NaN where no redrawn figure is defined."""
-        defined = self.resampled[~np.isnan(self.resampled)]
-        if not defined.size:
-            return float("nan"), float("nan")
-        low, high = np.quantile(defined, QUANTILES)
-        return float(low), float(high)
+        return quantile_interval(self.resampled)
 
     def as_dict(self) -> dict[str, float]:
         """All figures by name."""
@@ -43,6 +39,15 @@ class Paired:
         difference = self.difference
         return {"base": self.base, "form": self.form, "difference": difference, "low": low,
                 "high": high}  # fmt: skip
+
+
+def quantile_interval(resampled: NDArray[np.float64]) -> tuple[float, float]:
+    """95 % percentile interval of figures on redrawn images; NaN where none is defined."""
+    defined = resampled[~np.isnan(resampled)]
+    if not defined.size:
+        return float("nan"), float("nan")
+    low, high = np.quantile(defined, QUANTILES)
+    return float(low), float(high)
 
 
 def draw_weights(

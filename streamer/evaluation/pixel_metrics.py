@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage
@@ -25,12 +25,14 @@ class ScoreCounts:
         normal: normal pixels with that score.
         defective: defective pixels with that score.
         coverage: sum over the regions of the share of the region with that score; adds up to the
-            number of regions.
+            number of regions that can be seen.
+        missed: regions of which nothing can be seen (masked); no threshold covers them.
     """
 
     normal: NDArray[np.float64]
     defective: NDArray[np.float64]
     coverage: NDArray[np.float64]
+    missed: float = 0.0
 
     @property
     def has_both(self) -> bool:
@@ -45,7 +47,10 @@ def label_regions(mask: NDArray[np.uint8]) -> NDArray[np.int32]:
 
 
 def region_shares(regions: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Of each pixel the share of its region that it is, 0 on normal ones; same shape."""
+    """Of each pixel the share of its region that it is, 0 on normal ones; same shape.
+
+    Pixels that are not given (masked ones) belong to no region.
+    """
     sizes = np.bincount(regions.ravel())
     shares = np.zeros(sizes.size)
     shares[1:] = 1 / np.maximum(sizes[1:], 1)
@@ -78,8 +83,7 @@ def count_bins(
     normal = np.bincount(bins[~defect], minlength=bins_count)
     defective = np.bincount(inside, minlength=bins_count)
     coverage = np.bincount(inside, weights=shares[defect], minlength=bins_count)
-    highest_first = (one[::-1].astype(np.float64) for one in (normal, defective, coverage))
-    return ScoreCounts(*highest_first)
+    return ScoreCounts(_highest_first(normal), _highest_first(defective), _highest_first(coverage))
 
 
 def pool(counts: Sequence[ScoreCounts]) -> ScoreCounts:
@@ -88,6 +92,7 @@ def pool(counts: Sequence[ScoreCounts]) -> ScoreCounts:
         np.sum([c.normal for c in counts], axis=0),
         np.sum([c.defective for c in counts], axis=0),
         np.sum([c.coverage for c in counts], axis=0),
+        sum(c.missed for c in counts),
     )
 
 
@@ -97,7 +102,7 @@ def auroc(counts: ScoreCounts) -> float:
     Raises:
         ValueError: no normal or no defective pixel.
     """
-    false_rate, true_rate = _rates(counts.normal), _rates(_required(counts).defective)
+    false_rate, true_rate = rates(counts.normal), rates(_required(counts).defective)
     return float(np.trapezoid(true_rate, false_rate))
 
 
@@ -108,7 +113,7 @@ def average_precision(counts: ScoreCounts) -> float:
         ValueError: no normal or no defective pixel.
     """
     gained = _required(counts).defective / counts.defective.sum()
-    return float((_precision(counts) * gained).sum())
+    return float((precision(counts) * gained).sum())
 
 
 def max_f1(counts: ScoreCounts) -> float:
@@ -131,11 +136,15 @@ def pro(counts: ScoreCounts, limit: float = PRO_LIMIT) -> float:
     Raises:
         ValueError: no normal or no defective pixel.
     """
-    false_rate, overlap = _rates(_required(counts).normal), _rates(counts.coverage)
+    false_rate, overlap = rates(_required(counts).normal), region_overlap(counts)
     last = int(np.searchsorted(false_rate, limit, side="right"))
     end = np.interp(limit, false_rate, overlap) if last < false_rate.size else overlap[-1]
     covered = np.r_[overlap[:last], end]
     return float(np.trapezoid(covered, np.r_[false_rate[:last], limit]) / limit)
+
+
+def _highest_first(amounts: NDArray[Any]) -> NDArray[np.float64]:
+    return amounts[::-1].astype(np.float64)
 
 
 def _required(counts: ScoreCounts) -> ScoreCounts:
@@ -146,15 +155,23 @@ def _required(counts: ScoreCounts) -> ScoreCounts:
     return counts
 
 
-def _rates(amounts: NDArray[np.float64]) -> NDArray[np.float64]:
-    rates = np.zeros(amounts.size + 1)
-    np.cumsum(amounts / amounts.sum(), out=rates[1:])
-    return np.minimum(rates, 1)
+def rates(amounts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Share of the amounts (n,) that lies at or above each threshold, from 0 on: (n + 1,)."""
+    shares = np.zeros(amounts.size + 1)
+    np.cumsum(amounts / amounts.sum(), out=shares[1:])
+    return np.minimum(shares, 1)
 
 
-def _precision(counts: ScoreCounts) -> NDArray[np.float64]:
+def region_overlap(counts: ScoreCounts) -> NDArray[np.float64]:
+    """Mean covered share of the regions at each threshold, from 0 on: (n + 1,)."""
+    seen = counts.coverage.sum()
+    return rates(counts.coverage) * float(seen / (seen + counts.missed))
+
+
+def precision(counts: ScoreCounts) -> NDArray[np.float64]:
+    """Share of the pixels at or above each threshold that are defective: (n,)."""
     true = np.cumsum(counts.defective)
     flagged = true + np.cumsum(counts.normal)
-    precision = np.zeros_like(true)
-    np.divide(true, flagged, out=precision, where=flagged > 0)
-    return precision
+    share = np.zeros_like(true)
+    np.divide(true, flagged, out=share, where=flagged > 0)
+    return share

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pixel_metrics import (
+
+from streamer.evaluation.pixel_metrics import (
     ScoreCounts,
     auroc,
     average_precision,
@@ -19,7 +20,7 @@ from pixel_metrics import (
     region_shares,
 )
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden"
 
 
 def count(scores, mask):
