@@ -245,9 +245,10 @@ class Edges(Section):
 
 
 class Correction(Section):
-    """What is done to the pixels of a still before they are scored."""
+    """What is done to the pixels of a still before they are scored, and to its map after."""
 
     light: SlowOrOff = "slow"
+    background: SlowOrOff = "slow"
 
 
 class Config(Section):

@@ -49,11 +49,12 @@ if TYPE_CHECKING:
 Summary = dict[str, Any]  # what is known of a set, as it stands in the JSON
 
 BASE = "off"
-VARIANTS = {  # by name: edges.mode and correction.light
-    BASE: ("off", "off"),
-    "masked": ("auto", "off"),
-    "light": ("off", "slow"),
-    "masked_light": ("auto", "slow"),
+VARIANTS = {  # by name: edges.mode, correction.light and correction.background
+    BASE: ("off", "off", "off"),
+    "masked": ("auto", "off", "off"),
+    "light": ("off", "slow", "off"),
+    "masked_light": ("auto", "slow", "off"),
+    "default": ("auto", "slow", "slow"),
 }
 METRICS = {"auroc": auroc, "ap": average_precision, "pro": pro}
 POPULATIONS = ("all", "web")
@@ -109,10 +110,14 @@ def judge_image(path: Path, backbone: Backbone, variants: Sequence[str]) -> Judg
 
 def score_variant(pixels: PixelArray, backbone: Backbone, variant: str) -> Floats:
     """(lines, columns) raw scores, NaN where masked, by the image's own texture."""
-    mode, light = VARIANTS[variant]
+    mode, light, background = VARIANTS[variant]
     size = fitting_patch_size(pixels, backbone.spec.stride, config.Scoring().patch_size)
     settings = config.Config.model_validate(
-        {"edges": {"mode": mode}, "correction": {"light": light}, "scoring": {"patch_size": size}}
+        {
+            "edges": {"mode": mode},
+            "correction": {"light": light, "background": background},
+            "scoring": {"patch_size": size},
+        }
     )
     lesson = Lesson.of(settings, web_geometry(settings, pixels.shape[1]), backbone.spec)
     verdict = score_image(prepare_still(pixels, settings), backbone, lesson)

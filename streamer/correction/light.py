@@ -59,7 +59,7 @@ def _slow_light(grey: Floats, web: Flags) -> Floats | None:
     logs = np.log(levels[used] / shares[used])
     down, across = np.nonzero(used)
     basis = _basis(_centres(levels.shape[0])[down], _centres(levels.shape[1])[across])
-    fit = _fit(basis, logs)
+    fit = fit_robustly(basis, logs)
     fitted = basis @ fit
     low, high = np.quantile(fitted, QUANTILES)
     texture = TO_SIGMA * np.median(np.abs(logs - fitted))
@@ -90,14 +90,16 @@ def _basis(down: Doubles, across: Doubles) -> Doubles:
     return np.stack([d[:, i] * a[:, j] for i, j in TERMS], axis=-1)
 
 
-def _fit(basis: Doubles, values: Floats) -> Doubles:
-    """Coefficients by least squares that give up what is far off (Tukey's biweight)."""
-    weights = np.ones(values.size)
+def fit_robustly(basis: Doubles, values: Floats) -> Doubles:
+    """Coefficients (terms,) of a basis (values, terms) by least squares, from most of the values.
+
+    What is far off loses its weight (Tukey's biweight, iterated).
+    """
+    fit, off = np.zeros(basis.shape[1]), np.abs(values - np.median(values))
     for _ in range(ROUNDS):
-        root = np.sqrt(weights)
+        room = OUTLIER * TO_SIGMA * float(np.median(off)) + 1e-6
+        root = np.maximum(1 - np.square(off / room), 0)  # of the weights
         solved = np.linalg.lstsq(basis * root[:, None], values * root, rcond=None)
         fit = np.asarray(solved[0], np.float64)
         off = np.abs(values - basis @ fit)
-        room = OUTLIER * TO_SIGMA * np.median(off) + 1e-6
-        weights = np.square(np.maximum(1 - np.square(off / room), 0))
     return fit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from streamer.correction.light import even_light
@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 class Still:
     """Pixels (lines, columns[, 3]) of 8 or 16 bits, and True where they show no web; None: all do.
 
-    What is off the web is neither learnt from nor judged.
+    What is off the web is neither learnt from nor judged. `evens_background`: a slow background of
+    its scores is taken out, if it is a strip that is judged by itself.
     """
 
     pixels: PixelArray
     off_web: Flags | None = None
+    evens_background: bool = False
 
     def __post_init__(self) -> None:
         if self.off_web is not None:
@@ -45,7 +47,8 @@ def prepare_still(
     """
     if off_web is None and settings.edges.mode == "auto":
         off_web = find_off_web(pixels)
-    still = Still(pixels, off_web)
+    evens = settings.correction.background == "slow"
+    still = Still(pixels, off_web, evens)
     if settings.correction.light == "off":
         return still
-    return Still(even_light(pixels, off_web), off_web)
+    return replace(still, pixels=even_light(pixels, off_web))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from streamer.correction.background import even_background
 from streamer.correction.mirror import mirror_web
 from streamer.correction.still import Still
 from streamer.correction.web_grid import masked_grid, web_box, web_rectangles
@@ -83,13 +84,15 @@ def score_image(
         require_fit(saved, lesson.method, backbone.spec)
     still = image if isinstance(image, Still) else Still(image)
     if still.off_web is None or not still.off_web.any():
-        return _score_web(_Web(still.pixels), backbone, lesson, saved)
+        web = _Web(still.pixels, evens_background=still.evens_background)
+        return _score_web(web, backbone, lesson, saved)
     stride = backbone.spec.stride
     masked = masked_grid(still.off_web, stride)
     box = web_box(masked)
     inside = tuple(slice(side.start * stride, side.stop * stride) for side in box)
     pixels = mirror_web(still.pixels[inside], still.off_web[inside])
-    verdict = _score_web(_Web(pixels, masked[box]), backbone, lesson, saved)
+    web = _Web(pixels, masked[box], still.evens_background)
+    verdict = _score_web(web, backbone, lesson, saved)
     scores = np.full(masked.shape, np.nan, np.float32)
     scores[box] = verdict.scores
     return replace(verdict, scores=scores)
@@ -101,6 +104,7 @@ class _Web:
 
     pixels: PixelArray
     masked: Flags | None = None
+    evens_background: bool = False
 
 
 def _score_web(
@@ -116,6 +120,8 @@ def _score_web(
     scores = method.score(quantised, reference)
     if web.masked is not None:
         scores = np.where(web.masked, np.float32(np.nan), scores)
+    if saved is None and web.evens_background:
+        scores = even_background(scores)
     profile = saved or complete_profile(scale, reference, [scores], lesson)
     return ImageVerdict(scores, profile, stride, method.patch_size)
 

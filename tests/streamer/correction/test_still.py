@@ -40,3 +40,9 @@ def test_light_is_evened_over_the_web_alone(strip):
 def test_a_mask_of_another_size_is_refused(strip):
     with pytest.raises(ValueError, match=r"mask must be 256 x 600 as its image, got \(600, 256\)"):
         Still(strip, np.zeros((600, 256), bool))
+
+
+def test_the_background_is_evened_as_configured(strip):
+    assert prepare_still(strip, settings()).evens_background
+    off = Config.model_validate({"correction": {"background": "off"}})
+    assert not prepare_still(strip, off).evens_background

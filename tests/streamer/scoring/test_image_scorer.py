@@ -207,3 +207,22 @@ class TestMasked:
         text = "must hold a window of 9 x 9 features, got 441 in smaller pieces; mask less"
         with pytest.raises(ValueError, match=text):
             score_image(Still(pixels, off_web), backbone, lesson)
+
+
+def test_a_strip_judged_by_itself_has_an_even_background_and_a_saved_profile_none(
+    backbone, lesson, web, tile_of
+) -> None:
+    pixels = (web(128, 1600) * np.linspace(1, 0.5, 1600)).astype(np.uint8)
+    plain = score_image(Still(pixels), backbone, lesson).scores
+    evened = score_image(Still(pixels, evens_background=True), backbone, lesson).scores
+    spread = [
+        np.std([np.median(part) for part in np.array_split(one, 8, axis=1)]) / np.median(one)
+        for one in (plain, evened)
+    ]
+    assert spread[1] < 0.7 * spread[0]
+    saved = learn_web_profile([tile_of(web(128, 256, 5))], backbone, lesson)
+    judged = [
+        score_image(Still(pixels, evens_background=on), backbone, lesson, saved).scores
+        for on in (False, True)
+    ]
+    np.testing.assert_array_equal(*judged)
