@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal, assert_never
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Pace = Literal["fast", "line_rate"]
 Bits = Literal[8, 16]
@@ -24,6 +24,15 @@ Method = Literal[
     "grnr",
 ]
 Level = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _switched_off(value: object) -> object:
+    """YAML reads a bare `off` as false."""
+    return "off" if value is False else value
+
+
+AutoOrOff = Annotated[Literal["auto", "off"], BeforeValidator(_switched_off)]
+SlowOrOff = Annotated[Literal["slow", "off"], BeforeValidator(_switched_off)]
 
 
 class ConfigError(ValueError):
@@ -279,6 +288,19 @@ class Limits(Section):
     not_inspected_percent: float = Field(default=0.0, ge=0, le=100)
 
 
+class Edges(Section):
+    """What is not web in a still."""
+
+    mode: AutoOrOff = "auto"
+
+
+class Correction(Section):
+    """What is done to the pixels of a still before they are scored, and to its map after."""
+
+    light: SlowOrOff = "slow"
+    background: SlowOrOff = "slow"
+
+
 class Config(Section):
     """Everything; `config.yaml` documents each key."""
 
@@ -297,6 +319,8 @@ class Config(Section):
     transport: Transport = Transport()
     alarms: Alarms = Alarms()
     limits: Limits = Limits()
+    edges: Edges = Edges()
+    correction: Correction = Correction()
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Config:
@@ -345,6 +369,8 @@ class Config(Section):
             "profile",
             "calibration",
             "decision",
+            "edges",
+            "correction",
         }
         content = self.model_dump(mode="json", include=sections)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streamer.compose.geometry import web_geometry
+from streamer.correction.still import prepare_still
 from streamer.scoring.image_scorer import fitting_patch_size, score_image
 from streamer.scoring.lesson import Lesson
 from streamer.scoring.profile import TextureProfile
@@ -142,7 +143,8 @@ def _score_still(path: Path, means: _Means) -> ImageMap:
 def _map_of(name: str, pixels: PixelArray, means: _Means) -> ImageMap:
     lesson = _still_lesson(pixels, means)
     started = clocks()
-    verdict = score_image(pixels, means.backbone, lesson, means.saved)
+    still = prepare_still(pixels, means.config)
+    verdict = score_image(still, means.backbone, lesson, means.saved)
     embedding = means.backbone.seconds
     scoring = clocks() - started - embedding
     calibration = verdict.profile.calibration

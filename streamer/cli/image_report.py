@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from scipy import ndimage
 
 from streamer.cli.overlay import Box, draw_overlay
+from streamer.correction.web_grid import true_runs
 from streamer.decision import DecisionState, decide, finish
 from streamer.message import Interval, RegionMm
 from streamer.outputs.storage import write_atomically
 from streamer.web import Strip
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from streamer.decision import DecisionSettings
     from streamer.message import Defect, PixelArray, ScoreArray
     from streamer.scoring.image_scorer import ImageVerdict
@@ -34,6 +38,20 @@ class FoundRegion:
     peak: float
     mean: float
     area_mm2: float
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """What of an image is no web and was not judged.
+
+    `share` is of its pixels; `lines` and `columns` are half-open pixels, masked over the whole
+    width and over the whole length.
+    """
+
+    share: float = 0.0
+    area_mm2: float = 0.0
+    lines: tuple[Interval, ...] = ()
+    columns: tuple[Interval, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +80,7 @@ class Report:
     config_digest: str
     map: str
     overlay: str
+    masked: Masked = Masked()
 
 
 def find_regions(
@@ -84,7 +103,7 @@ def write_report(report: Report, pixels: PixelArray, verdict: ImageVerdict, docu
     Raises:
         StorageError: a file cannot be written.
     """
-    scores = _to_pixels(verdict, pixels)
+    scores = scores_of_pixels(verdict, pixels)
     heat = verdict.profile.calibration.normalise(scores)
     boxes = [Box(region.lines, region.columns, region.peak) for region in report.regions]
     # Below the alarm level the heat is stretched to the image's own peak, and the caption says so.
@@ -106,10 +125,37 @@ def _found(defect: Defect, geometry: WebGeometry) -> FoundRegion:
     return FoundRegion(lines, columns, defect.region, defect.peak, defect.mean, defect.area_mm2)
 
 
-def _to_pixels(verdict: ImageVerdict, pixels: PixelArray) -> ScoreArray:
-    """Raw scores for every pixel: bilinear, cell centres half a stride from the edge."""
+def masked_of(verdict: ImageVerdict, pixels: PixelArray, geometry: WebGeometry) -> Masked:
+    """What the map of the pixels has no score for, of an image (lines, columns[, 3])."""
+    missing = np.isnan(scores_of_pixels(verdict, pixels))
+    lines, columns = (
+        tuple(Interval(*run) for run in true_runs(missing.all(axis=axis))) for axis in (1, 0)
+    )
+    area = float(missing.sum()) * geometry.pixel_mm * geometry.line_mm
+    return Masked(float(missing.mean()), area, lines, columns)
+
+
+def scores_of_pixels(verdict: ImageVerdict, pixels: PixelArray) -> ScoreArray:
+    """Raw scores for every pixel: bilinear, cell centres half a stride from the edge; NaN: masked.
+
+    Masked cells stay whole: beside them the cells of the web are interpolated among themselves.
+    """
     lines, columns = pixels.shape[:2]
     rows, cells = verdict.scores.shape
+    masked = np.isnan(verdict.scores)
     size = (cells * verdict.stride, rows * verdict.stride)
-    full = cv2.resize(verdict.scores, size, interpolation=cv2.INTER_LINEAR)
+    full = cv2.resize(_without_gaps(verdict.scores, masked), size, interpolation=cv2.INTER_LINEAR)
+    if masked.any():
+        flags = cv2.resize(masked.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+        full[flags > 0] = np.nan
     return np.ascontiguousarray(full[:lines, :columns])
+
+
+def _without_gaps(scores: ScoreArray, masked: NDArray[np.bool_]) -> ScoreArray:
+    """What is masked takes the score of the nearest cell that is not."""
+    if not masked.any() or masked.all():
+        return scores
+    nearest = ndimage.distance_transform_edt(masked, return_distances=False, return_indices=True)
+    rows, columns = np.asarray(nearest)
+    filled: ScoreArray = scores[rows, columns]
+    return filled

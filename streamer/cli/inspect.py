@@ -8,11 +8,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import typer
 
 from streamer.backbones import open_backbone
 from streamer.backbones.faults import ProviderError
-from streamer.cli.image_report import Report, find_regions, write_report
+from streamer.cli.image_report import Report, find_regions, masked_of, write_report
+from streamer.cli.mask_file import read_mask
 from streamer.cli.options import (
     ConfigOption,
     EnvironmentFault,
@@ -22,6 +24,8 @@ from streamer.cli.options import (
     read_config,
 )
 from streamer.compose.geometry import web_geometry
+from streamer.correction.still import Still, prepare_still
+from streamer.correction.web_grid import web_box
 from streamer.decision import DecisionSettings
 from streamer.outputs.storage import StorageError
 from streamer.scoring import open_scorer
@@ -34,6 +38,7 @@ from streamer.sources.decode import decode, read_header
 
 if TYPE_CHECKING:
     from streamer.config import Config
+    from streamer.correction.side_cells import Flags
     from streamer.message import PixelArray
     from streamer.ports import Backbone
     from streamer.scoring.image_scorer import ImageVerdict
@@ -47,6 +52,14 @@ ProfileOption = Annotated[
         "--profile",
         help="File of `linescan calibrate` [default: profile.file, or each "
         "image is compared with itself].",
+    ),
+]
+MaskOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--mask",
+        help="Image of the size of all images, not 0 where they show no web [default: margins "
+        "are found, see edges.mode].",
     ),
 ]
 RateOption = Annotated[
@@ -68,12 +81,14 @@ class Inspection:
     saved: TextureProfile | None
     folder: Path
     false_alarms_per_image: float
+    off_web: Flags | None = None
 
 
 def inspect(
     images: ImagesArgument,
     out: OutOption,
     profile: ProfileOption = None,
+    mask: MaskOption = None,
     rate: RateOption = 0.01,
     config: ConfigOption = None,
     settings: SetOption = None,
@@ -82,16 +97,17 @@ def inspect(
     """Inspect images: write <stem>.map.npy, <stem>.overlay.png and <stem>.json into a folder.
 
     Every image is compared with its own typical texture, or with a saved profile. Regions are
-    found as on the line. Exits with 2 if an image could not be used; the others are still done.
+    found as on the line. Margins beside the web are neither learnt from nor judged: NaN in the map.
+    Exits with 2 if an image could not be used; the others are still done.
     """
     chosen = read_config(config, settings)
     _refuse_same_stems(images)
-    saved = load_profile(profile or chosen.profile.file)
+    saved, off_web = load_profile(profile or chosen.profile.file), read_mask(mask)
     require_kernels(chosen)
     make_folder(out)
     use_threads(chosen.scoring.threads)
     with closing(open_configured_backbone(chosen)) as backbone:
-        inspection = Inspection(chosen, backbone, saved, out, rate)
+        inspection = Inspection(chosen, backbone, saved, out, rate, off_web)
         _refuse_unfit(inspection)
         outcomes = [_inspect_or_explain(path, inspection, quiet=as_json) for path in images]
     faults = [outcome for outcome in outcomes if isinstance(outcome, str)]
@@ -157,8 +173,9 @@ def _inspect_or_explain(path: Path, inspection: Inspection, *, quiet: bool) -> R
         typer.echo(f"error: {fault}", err=True)
         return fault
     if not quiet:
-        found = len(report.regions)
-        typer.echo(f"{path}: peak {report.peak:.2f} of the alarm level, {found} regions")
+        found, share = len(report.regions), report.masked.share
+        masked = f", {100 * share:.1f} % masked as no web" if share else ""
+        typer.echo(f"{path}: peak {report.peak:.2f} of the alarm level, {found} regions{masked}")
     return report
 
 
@@ -174,12 +191,14 @@ def _inspect_image(path: Path, pixels: PixelArray, inspection: Inspection) -> Re
     """Score one image (lines, columns[, 3]) and write its three files.
 
     Raises:
-        ValueError: it is too small, for any window or for those of the saved profile.
+        ValueError: it or its web is too small, for any window or for those of the saved profile, or
+            the mask has another size.
         EnvironmentFault: a file cannot be written.
     """
     geometry = web_geometry(inspection.config, pixels.shape[1])
-    lesson = _lesson(path, pixels, geometry, inspection)
-    verdict = score_image(pixels, inspection.backbone, lesson, inspection.saved)
+    still = _prepare(pixels, inspection)
+    lesson = _lesson(path, still, geometry, inspection)
+    verdict = score_image(still, inspection.backbone, lesson, inspection.saved)
     report = _report(path, pixels, verdict, inspection)
     try:
         write_report(report, pixels, verdict, inspection.folder / f"{path.stem}.json")
@@ -188,12 +207,20 @@ def _inspect_image(path: Path, pixels: PixelArray, inspection: Inspection) -> Re
     return report
 
 
-def _lesson(
-    path: Path, pixels: PixelArray, geometry: WebGeometry, inspection: Inspection
-) -> Lesson:
-    """As configured, or with the largest windows that a narrow image holds, and say so."""
+def _prepare(pixels: PixelArray, inspection: Inspection) -> Still:
+    """Only a saved profile can judge a blank picture: nothing of it is like the web."""
+    still = prepare_still(pixels, inspection.config, inspection.off_web)
+    is_blank = still.off_web is not None and bool(still.off_web.all())
+    if is_blank and inspection.off_web is None and inspection.saved is not None:
+        return Still(still.pixels)
+    return still
+
+
+def _lesson(path: Path, still: Still, geometry: WebGeometry, inspection: Inspection) -> Lesson:
+    """As configured, or with the largest windows that a narrow web holds, and say so."""
     chosen, spec = inspection.config, inspection.backbone.spec
-    wanted = chosen.scoring.patch_size
+    wanted, off_web = chosen.scoring.patch_size, still.off_web
+    pixels = still.pixels if off_web is None else still.pixels[web_box(off_web)]
     size = fitting_patch_size(pixels, spec.stride, wanted)
     if size < wanted and inspection.saved is not None:
         least = wanted * spec.stride
@@ -204,7 +231,7 @@ def _lesson(
             f"{path}: windows of {size} features instead of {wanted}: it is narrow", err=True
         )
     # A single image has no 100 m: its length takes the share of them that its alarms may have.
-    rate = inspection.false_alarms_per_image * 100 / geometry.metres(pixels.shape[0])
+    rate = inspection.false_alarms_per_image * 100 / geometry.metres(still.pixels.shape[0])
     update = {
         "scoring": chosen.scoring.model_copy(update={"patch_size": size}),
         "calibration": chosen.calibration.model_copy(update={"false_alarms_per_100m": rate}),
@@ -223,7 +250,7 @@ def _report(
         decision.min_area_mm2,
         max_open_regions=decision.max_open_regions,
     )
-    calibration, highest = profile.calibration, verdict.scores.max()
+    calibration, highest = profile.calibration, np.nanmax(verdict.scores)
     return Report(
         image=str(path),
         lines=pixels.shape[0],
@@ -244,6 +271,7 @@ def _report(
         config_digest=chosen.digest,
         map=str(inspection.folder / f"{path.stem}.map.npy"),
         overlay=str(inspection.folder / f"{path.stem}.overlay.png"),
+        masked=masked_of(verdict, pixels, geometry),
     )
 
 

@@ -21,6 +21,8 @@ COLDEST_SHADE, SHADES = 60, 140  # of the colour map: violet to orange; its ends
 OPACITY = 0.6
 STRIP_LINES = 512
 DIMMED = 0.85  # a little darker, so that heat and boxes stand out on white webs too
+HATCH_PERIOD = 16  # pixels; divides STRIP_LINES, so that the hatching goes on between strips
+HATCH_GREY = 150
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 
 
@@ -38,8 +40,9 @@ def draw_overlay(
 ) -> PixelArray:
     """(lines, columns, 3) uint8 BGR: the picture, heat where it is unusual, and labelled boxes.
 
-    `heat` is (lines, columns) in units of the alarm level; `caption` stands in the lower left
-    corner. Small pictures come out enlarged.
+    `heat` is (lines, columns) in units of the alarm level; where it is NaN nothing was judged, and
+    the picture is grey and hatched. `caption` stands in the lower left corner. Small pictures come
+    out enlarged.
     """
     picture = _to_bgr(pixels)
     # In strips: the blend works in floats, 12 times the size of the picture.
@@ -69,11 +72,23 @@ def _to_bgr(pixels: PixelArray) -> PixelArray:
 
 
 def _tinted(picture: PixelArray, heat: ScoreArray) -> PixelArray:
+    masked = np.isnan(heat)
+    heat = np.where(masked, 0, heat)
     shade = (COLDEST_SHADE + np.clip(heat / HOTTEST, 0, 1) * SHADES).astype(np.uint8)
     colours = cv2.applyColorMap(shade, cv2.COLORMAP_INFERNO)
     weight = OPACITY * np.clip((heat - FAINT) / (FULL - FAINT), 0, 1)[..., None]
     blended = picture * DIMMED * (1 - weight) + colours * weight
-    return blended.astype(np.uint8)
+    drawn = blended.astype(np.uint8)
+    drawn[masked] = _hatched(picture)[masked]
+    return drawn
+
+
+def _hatched(picture: PixelArray) -> PixelArray:
+    """(lines, columns, 3): half as bright, without colour, under slanted stripes."""
+    lines, columns = np.ogrid[: picture.shape[0], : picture.shape[1]]
+    stripe = (lines + columns) % HATCH_PERIOD < HATCH_PERIOD // 4
+    grey = np.where(stripe, HATCH_GREY, cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) // 2)
+    return np.repeat(grey[..., None], 3, axis=2).astype(np.uint8)
 
 
 def _enlargement(shape: tuple[int, ...]) -> int:

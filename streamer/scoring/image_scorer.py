@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from streamer.correction.background import even_background
+from streamer.correction.mirror import mirror_web
+from streamer.correction.still import Still
+from streamer.correction.web_grid import masked_grid, web_box, web_rectangles
 from streamer.message import require
 from streamer.scoring.features import SCALE_SAMPLES, Edges, embed_web, fixed_scale, learn_scale
 from streamer.scoring.profile import complete_profile, learn_reference, require_fit
@@ -15,6 +19,7 @@ from streamer.scoring.profile import complete_profile, learn_reference, require_
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from streamer.correction.side_cells import Flags
     from streamer.message import PixelArray, ScoreArray
     from streamer.ports import Backbone, BackboneSpec
     from streamer.scoring.features import ChannelScale
@@ -28,7 +33,10 @@ CORE_PIXELS = 1024  # side of what is embedded at once, without its halo
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageVerdict:
-    """Raw scores (rows, columns) on the grid of the stride, and the profile that they rest on."""
+    """Raw scores (rows, columns) on the grid of the stride, and the profile that they rest on.
+
+    NaN: no web is there to be judged.
+    """
 
     scores: ScoreArray
     profile: TextureProfile
@@ -53,33 +61,84 @@ def fitting_patch_size(pixels: PixelArray, stride: int, wanted: int) -> int:
 
 
 def score_image(
-    pixels: PixelArray, backbone: Backbone, lesson: Lesson, saved: TextureProfile | None = None
+    image: PixelArray | Still,
+    backbone: Backbone,
+    lesson: Lesson,
+    saved: TextureProfile | None = None,
 ) -> ImageVerdict:
     """Score an image (lines, columns[, 3]) with `saved`, or with what is typical of itself.
 
     The features are computed piece by piece, each with the receptive field as its halo, so that
     the map is the one of the whole image; only their quantised form is held as a whole.
 
+    A `Still` may say where it shows no web: cells that hold mostly such pixels are NaN, nothing is
+    learnt from them, and features beside them see a mirror of the web in their place. A margin
+    along the grid changes nothing: the web beside it scores as if it were the whole image.
+
     Raises:
-        ValueError: the image is smaller than a window, or `saved` fits neither backbone nor method.
+        ValueError: the image or its web is smaller than a window, or `saved` fits neither backbone
+            nor method.
         RuntimeError: the engine returned NaN or infinity.
     """
-    method, stride = lesson.method, backbone.spec.stride
     if saved is not None:
-        require_fit(saved, method, backbone.spec)
+        require_fit(saved, lesson.method, backbone.spec)
+    still = image if isinstance(image, Still) else Still(image)
+    if still.off_web is None or not still.off_web.any():
+        web = _Web(still.pixels, evens_background=still.evens_background)
+        return _score_web(web, backbone, lesson, saved)
+    stride = backbone.spec.stride
+    masked = masked_grid(still.off_web, stride)
+    box = web_box(masked)
+    inside = tuple(slice(side.start * stride, side.stop * stride) for side in box)
+    pixels = mirror_web(still.pixels[inside], still.off_web[inside])
+    web = _Web(pixels, masked[box], still.evens_background)
+    verdict = _score_web(web, backbone, lesson, saved)
+    scores = np.full(masked.shape, np.nan, np.float32)
+    scores[box] = verdict.scores
+    return replace(verdict, scores=scores)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Web:
+    """Pixels to be scored, and which cells of their grid are to be left out; None: none."""
+
+    pixels: PixelArray
+    masked: Flags | None = None
+    evens_background: bool = False
+
+
+def _score_web(
+    web: _Web, backbone: Backbone, lesson: Lesson, saved: TextureProfile | None
+) -> ImageVerdict:
+    method, stride = lesson.method, backbone.spec.stride
+    extended = _Web(_extend(web.pixels, stride), web.masked)
     scale = saved.scale if saved is not None else fixed_scale(backbone.spec)
-    extended = _extend(pixels, stride)
     if scale is None:
         scale = _scale_of_image(extended, backbone)
-    quantised = _quantised_image(extended, backbone, method, scale)
-    if saved is not None:
-        return ImageVerdict(
-            method.score(quantised, saved.reference), saved, stride, method.patch_size
-        )
-    reference = learn_reference([quantised], method)
+    quantised = _quantised_image(extended.pixels, backbone, method, scale)
+    reference = saved.reference if saved is not None else _learn(quantised, web, method)
     scores = method.score(quantised, reference)
-    profile = complete_profile(scale, reference, [scores], lesson)
+    if web.masked is not None:
+        scores = np.where(web.masked, np.float32(np.nan), scores)
+    if saved is None and web.evens_background:
+        scores = even_background(scores)
+    profile = saved or complete_profile(scale, reference, [scores], lesson)
     return ImageVerdict(scores, profile, stride, method.patch_size)
+
+
+def _learn(quantised: torch.Tensor, web: _Web, method: Method) -> torch.Tensor:
+    """The reference from windows that hold web alone."""
+    if web.masked is None:
+        return learn_reference([quantised], method)
+    size = method.patch_size
+    rectangles = web_rectangles(web.masked, size)
+    if not rectangles:
+        msg = (
+            f"web beside what is masked must hold a window of {size} x {size} features, "
+            f"got {(~web.masked).sum()} in smaller pieces; mask less, or lower scoring.patch_size"
+        )
+        raise ValueError(msg)
+    return learn_reference([quantised[:, rows, columns] for rows, columns in rectangles], method)
 
 
 def _extend(pixels: PixelArray, stride: int) -> PixelArray:
@@ -142,8 +201,14 @@ def _quantised_image(
     return quantised
 
 
-def _scale_of_image(pixels: PixelArray, backbone: Backbone) -> ChannelScale:
+def _scale_of_image(web: _Web, backbone: Backbone) -> ChannelScale:
     """From a regular sample, in a pass of its own: the float features never exist as a whole."""
-    step = max(1, round((pixels.size / backbone.spec.stride**2 / SCALE_SAMPLES) ** 0.5))
-    parts = _embedded_parts(pixels, backbone)
-    return learn_scale([part.features[:, ::step, ::step].clone() for part in parts])
+    step = max(1, round((web.pixels.size / backbone.spec.stride**2 / SCALE_SAMPLES) ** 0.5))
+    samples = []
+    for part in _embedded_parts(web.pixels, backbone):
+        sample = part.features[:, ::step, ::step]
+        if web.masked is not None:
+            kept = ~web.masked[part.place][::step, ::step]
+            sample = sample[:, torch.from_numpy(kept)][:, None]
+        samples.append(sample.clone())
+    return learn_scale(samples)

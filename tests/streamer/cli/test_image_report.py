@@ -6,7 +6,14 @@ import pytest
 import torch
 
 from streamer.calibration import Calibration
-from streamer.cli.image_report import Report, find_regions, write_report
+from streamer.cli.image_report import (
+    Masked,
+    Report,
+    find_regions,
+    masked_of,
+    scores_of_pixels,
+    write_report,
+)
 from streamer.decision import DecisionSettings
 from streamer.message import Interval
 from streamer.scoring.features import ChannelScale
@@ -109,3 +116,53 @@ def test_a_folder_that_is_gone_is_an_os_error(verdict, tmp_path) -> None:
     pixels = np.zeros((LINES, COLUMNS), np.uint8)
     with pytest.raises(OSError, match="No such file"):
         write_report(report_in(tmp_path / "gone"), pixels, verdict, tmp_path / "gone" / "a.json")
+
+
+@pytest.fixture
+def masked_verdict(verdict) -> ImageVerdict:
+    """The left 4 and the lowest 2 rows of cells show no web."""
+    verdict.scores[:, :4] = np.nan
+    verdict.scores[18:] = np.nan
+    return verdict
+
+
+def test_masked_cells_are_no_scores_and_leave_those_beside_them_alone(masked_verdict) -> None:
+    pixels = np.zeros((LINES, COLUMNS), np.uint8)
+    full = scores_of_pixels(masked_verdict, pixels)
+    missing = np.isnan(full)
+    assert missing[:, :32].all()
+    assert missing[144:].all()
+    assert missing.sum() == LINES * 32 + (LINES - 144) * (COLUMNS - 32)
+    np.testing.assert_allclose(full[60:64, 32:36], 0.1, atol=1e-6)
+
+
+def test_what_is_masked_is_told_in_pixels_and_mm(masked_verdict, limits) -> None:
+    pixels = np.zeros((LINES, COLUMNS), np.uint8)
+    masked = masked_of(masked_verdict, pixels, limits.geometry)
+    assert masked.columns == (Interval(0, 32),)
+    assert masked.lines == (Interval(144, LINES),)
+    count = LINES * 32 + (LINES - 144) * (COLUMNS - 32)
+    assert masked.share == pytest.approx(count / (LINES * COLUMNS))
+    assert masked.area_mm2 == pytest.approx(count * 0.5 * 0.25)
+
+
+def test_nothing_masked_is_told_too(verdict, limits) -> None:
+    pixels = np.zeros((LINES, COLUMNS), np.uint8)
+    assert masked_of(verdict, pixels, limits.geometry) == Masked()
+
+
+def test_regions_hold_no_masked_cell(masked_verdict, limits) -> None:
+    masked_verdict.scores[5:8, 4:8] = 0.5
+    (strong, *_) = found = find_regions(masked_verdict, LINES, limits)
+    assert strong.columns.first == 32
+    for region in found:
+        assert region.columns.first >= 32
+        assert region.lines.end <= 144
+
+
+def test_the_overlay_of_a_masked_image_is_written(masked_verdict, limits, tmp_path) -> None:
+    pixels = np.full((LINES, COLUMNS), 90, np.uint8)
+    regions = find_regions(masked_verdict, LINES, limits)
+    write_report(report_in(tmp_path, regions), pixels, masked_verdict, tmp_path / "a.json")
+    overlay = cv2.imread(str(tmp_path / "a.overlay.png"))
+    assert set(np.unique(overlay[:60, :60])) == {45, 150}

@@ -157,7 +157,7 @@ def test_a_saved_profile_judges_by_other_web(capsys) -> None:
     settings = ["--set", "source.columns=256", "--metres", "0.3"]
     assert run_command(["calibrate", "--out", "web.safetensors", *settings, *OPTIONS]) == 0
     capsys.readouterr()
-    cv2.imwrite("flat.png", np.full((200, 200), 255, np.uint8))
+    cv2.imwrite("flat.png", np.full((200, 200), 250, np.uint8))
     assert inspect("flat.png", "--json") == 0
     (alone,) = json.loads(capsys.readouterr().out)["images"]
     assert alone["regions"] == []
@@ -200,3 +200,114 @@ def test_the_level_follows_the_false_alarms_that_an_image_may_have(tmp_path, cap
         assert report["background"] < report["alarm_level"]
     assert levels == sorted(levels, reverse=True)
     assert len(set(levels)) == 3
+
+
+def strip_with_margin(flaw: bool = False) -> np.ndarray:
+    return np.concatenate([np.full((256, 120), 255, np.uint8), weave(256, 600, flaw)], axis=1)
+
+
+def report_of(capsys) -> dict:
+    (report,) = json.loads(capsys.readouterr().out)["images"]
+    return report
+
+
+def test_a_margin_is_neither_judged_nor_hides_a_flaw(capsys) -> None:
+    cv2.imwrite("strip.png", strip_with_margin(flaw=True))
+    assert inspect("strip.png", "--json") == 0
+    report = report_of(capsys)
+    (columns,) = report["masked"]["columns"]
+    assert columns["first"] == 0
+    assert 120 <= columns["end"] <= 136
+    assert report["masked"]["lines"] == []
+    scores = np.load(report["map"])
+    missing = np.isnan(scores)
+    assert missing[:, :120].all()
+    assert missing.mean() == pytest.approx(report["masked"]["share"])
+    assert report["masked"]["area_mm2"] == pytest.approx(missing.sum() * 0.25)
+    assert np.isfinite(report["peak"])
+    assert report["peak"] > 1
+    (region,) = report["regions"]
+    assert region["columns"]["first"] < 120 + 90 < region["columns"]["end"]
+    assert not missing[:, region["columns"]["first"] : region["columns"]["end"]].any()
+
+
+def test_the_share_that_is_masked_is_said(capsys) -> None:
+    cv2.imwrite("strip.png", strip_with_margin())
+    assert inspect("strip.png") == 0
+    assert "0 regions, 17." in capsys.readouterr().out
+
+
+def test_without_the_search_the_margin_is_judged(capsys) -> None:
+    cv2.imwrite("strip.png", strip_with_margin())
+    assert inspect("strip.png", "--json", "--set", "edges.mode=off") == 0
+    report = report_of(capsys)
+    assert report["masked"] == {"share": 0.0, "area_mm2": 0.0, "lines": [], "columns": []}
+    assert np.isfinite(np.load(report["map"])).all()
+
+
+def test_a_mask_of_the_user_is_taken(capsys) -> None:
+    cv2.imwrite("cloth.png", weave(256, 256, flaw=True))
+    mask = np.zeros((256, 256), np.uint8)
+    mask[88:136, 64:128] = 1
+    cv2.imwrite("mask.png", mask)
+    assert inspect("cloth.png", "--mask", "mask.png", "--json") == 0
+    report = report_of(capsys)
+    np.testing.assert_array_equal(np.isnan(np.load(report["map"])), mask > 0)
+    assert report["masked"]["share"] == pytest.approx((mask > 0).mean())
+    assert inspect("cloth.png", "--json") == 0
+    # The flaw is gone; what is left comes from the texture that is mirrored where it was.
+    assert report["image_score"] < 0.5 * report_of(capsys)["image_score"]
+
+
+def test_masks_that_cannot_be_used(tmp_path, capsys) -> None:
+    cv2.imwrite("cloth.png", weave(120, 200))
+    cv2.imwrite("turned.png", np.zeros((200, 120), np.uint8))
+    cv2.imwrite("full.png", np.full((120, 200), 255, np.uint8))
+    (tmp_path / "text.png").write_text("no image")
+    for mask, text in (
+        ("turned.png", "cloth.png: mask must be 120 x 200 as its image, got (200, 120)"),
+        ("full.png", "cloth.png: image must show web, got nothing that is not masked; check"),
+        ("gone.png", "gone.png: --mask must be readable, got No such file or directory"),
+        ("text.png", "text.png: file must be a PNG, TIFF, BMP or JPEG image"),
+    ):
+        assert inspect("cloth.png", "--mask", mask) == 2
+        assert f"error: {text}" in capsys.readouterr().err
+
+
+def test_an_overexposed_image_is_an_error_and_no_zero(capsys) -> None:
+    cv2.imwrite("white.png", np.full((200, 200), 255, np.uint8))
+    assert inspect("white.png") == 2
+    assert "white.png: image must show web, got nothing" in capsys.readouterr().err
+
+
+def test_windows_fit_the_web_and_not_the_margin(capsys) -> None:
+    mask = np.zeros((200, 150), np.uint8)
+    mask[:, 56:] = 255
+    cv2.imwrite("narrow.png", weave(200, 150))
+    cv2.imwrite("mask.png", mask)
+    assert inspect("narrow.png", "--mask", "mask.png", "--json") == 0
+    printed = capsys.readouterr()
+    assert "narrow.png: windows of 7 features instead of 9" in printed.err
+    assert json.loads(printed.out)["images"][0]["patch_size"] == 7
+
+
+def test_light_is_evened_when_asked_for(capsys) -> None:
+    shaded = (weave(256, 512) * np.linspace(0.6, 1.4, 512)).clip(0, 255).astype(np.uint8)
+    cv2.imwrite("shaded.png", shaded)
+    scores = {}
+    for light in ("off", "slow"):
+        assert inspect("shaded.png", "--json", "--set", f"correction.light={light}") == 0
+        report = report_of(capsys)
+        scores[light] = report["image_score"]
+    assert scores["slow"] < 0.8 * scores["off"]
+
+
+def test_a_saved_profile_judges_a_blank_image_too(capsys) -> None:
+    settings = ["--set", "source.columns=256", "--metres", "0.3"]
+    assert run_command(["calibrate", "--out", "web.safetensors", *settings, *OPTIONS]) == 0
+    capsys.readouterr()
+    cv2.imwrite("blank.png", np.full((200, 200), 255, np.uint8))
+    assert inspect("blank.png", "--json", "--profile", "web.safetensors") == 0
+    report = report_of(capsys)
+    assert report["peak"] > 1
+    assert report["masked"]["share"] == 0

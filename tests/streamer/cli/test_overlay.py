@@ -88,3 +88,19 @@ def test_a_caption_stands_in_the_lower_left_corner() -> None:
     assert changed[:, 0].max() == 299
     assert changed[:, 1].min() == 0
     assert changed[:, 1].max() < 200
+
+
+def test_what_was_not_judged_is_grey_and_hatched() -> None:
+    colour = np.zeros((600, 300, 3), np.uint8)
+    colour[...] = (200, 40, 40)
+    heat = np.zeros((600, 300), np.float32)
+    heat[:, :100] = np.nan
+    drawn = draw_overlay(colour, heat, []).astype(int)
+    masked, web = drawn[:, :100], drawn[:, 100:]
+    assert (masked.max(axis=2) == masked.min(axis=2)).all()
+    assert len(np.unique(masked)) == 2
+    stripes = masked[..., 0] == 150
+    assert stripes.mean() == pytest.approx(0.25, abs=0.01)
+    # Stripes are slanted, and go on where the picture is drawn in pieces.
+    np.testing.assert_array_equal(stripes[1:, :-1], stripes[:-1, 1:])
+    assert (web == (np.array([40, 40, 200]) * 0.85).astype(int)).all()
