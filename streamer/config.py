@@ -106,7 +106,7 @@ class Backbone(Section):
     """The feature extractor and what it runs on."""
 
     name: str = "efficientnet_lite0"
-    engine: Literal["onnxruntime", "torch"] = "onnxruntime"
+    engine: Literal["onnxruntime", "openvino", "torch"] = "onnxruntime"
     provider: Literal["cpu", "cuda", "tensorrt"] = "cpu"
     allow_fallback: bool = False
     threads: int = Field(default=2, ge=1, le=256)
@@ -114,6 +114,34 @@ class Backbone(Section):
     onnx_file: Path | None = None
     onnx_stride: int | None = Field(default=None, ge=1, le=64)
     onnx_radius: int | None = Field(default=None, ge=0, le=4096)
+    precision: Literal["fp32", "bf16", "int8"] = "fp32"
+    channels: int | None = Field(default=None, ge=1, le=65536)
+    int8_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _engine_can(self) -> Backbone:
+        able: dict[str, tuple[str, ...]] = {
+            "onnxruntime": ("fp32", "int8"),
+            "openvino": ("fp32", "bf16", "int8"),
+            "torch": ("fp32",),
+        }
+        if self.precision not in able[self.engine]:
+            engines = [name for name, precisions in able.items() if self.precision in precisions]
+            msg = (
+                f"precision must be one of {', '.join(able[self.engine])} with engine: "
+                f"{self.engine}, got {self.precision}; set engine: {' or '.join(engines)}"
+            )
+            raise ValueError(msg)
+        if self.provider != "cpu" and (self.engine == "openvino" or self.precision != "fp32"):
+            msg = (
+                "provider must be cpu with engine: openvino or a precision below fp32, "
+                f"got {self.provider}"
+            )
+            raise ValueError(msg)
+        if self.int8_file is not None and self.precision != "int8":
+            msg = f"int8_file needs precision: int8, got precision: {self.precision}"
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _onnx_is_complete(self) -> Backbone:

@@ -19,6 +19,7 @@ import numpy as np
 from streamer.backbones import open_backbone
 from streamer.backbones.faults import ParityError, ProviderError
 from streamer.backbones.installed import has_onnxruntime
+from streamer.compose.calibration_web import simulated_webs
 from streamer.compose.geometry import tile_grid
 from streamer.scoring.faults import KernelError
 from streamer.scoring.kernel_gate import require_kernels, scoring_kernel
@@ -73,7 +74,7 @@ def probe_backbone(settings: config.Backbone) -> Finding:
     """Open the configured backbone, embed a small image and say what really ran."""
     subject = settings.onnx_file.stem if settings.onnx_file else settings.name
     try:
-        with closing(open_backbone(settings)) as backbone:
+        with closing(open_backbone(settings, simulated_webs)) as backbone:
             side = 8 * backbone.spec.stride
             features = backbone.embed(np.zeros((side, side), np.uint8))
     except (ProviderError, ParityError, OSError, ValueError, RuntimeError) as error:

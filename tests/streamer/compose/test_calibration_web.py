@@ -1,0 +1,22 @@
+"""Simulated webs for int8: always the same, and of every kind."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streamer.compose.calibration_web import simulated_webs
+
+
+def test_they_are_the_same_pixels_each_time() -> None:
+    assert simulated_webs().digest == simulated_webs().digest
+    assert simulated_webs().name == "simulator"
+
+
+def test_they_are_textures_in_mono_and_rgb() -> None:
+    images = simulated_webs().images
+    assert {pixels.ndim for pixels in images} == {2, 3}
+    for pixels in images:
+        assert pixels.shape[:2] == (512, 512)
+        assert pixels.dtype == np.uint8
+        assert pixels.std() > 2
+        assert pixels[-1].std() > 1  # the whole buffer was filled
