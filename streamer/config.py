@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from streamer.presets import PresetName, overridden, with_preset
 
 Pace = Literal["fast", "line_rate"]
 Bits = Literal[8, 16]
@@ -275,6 +277,12 @@ class Config(Section):
     transport: Transport = Transport()
     alarms: Alarms = Alarms()
     limits: Limits = Limits()
+    preset: PresetName | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_preset(cls, content: Any) -> Any:
+        return with_preset(content) if isinstance(content, dict) else content
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Config:
@@ -310,6 +318,11 @@ class Config(Section):
             msg = f"web.columns must be source.columns = {simulated}, got {self.web.columns}"
             raise ValueError(msg)
         return self
+
+    @property
+    def beyond_preset(self) -> list[str]:
+        """The keys that the preset sets and that have another value here."""
+        return overridden(self.preset, self.model_dump(include={"backbone", "scoring", "profile"}))
 
     @property
     def digest(self) -> str:

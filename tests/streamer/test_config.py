@@ -22,3 +22,27 @@ def test_sections_are_frozen():
 def test_both_kinds_of_source_are_known():
     kinds = {kind.model_fields["kind"].default for kind in get_args(get_args(config.Source)[0])}
     assert kinds == {"simulator", "replay"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "rule"),
+    [
+        ({"precision": "bf16"}, "precision must be one of fp32, int8 with engine: onnxruntime"),
+        ({"engine": "torch", "precision": "int8"}, "set engine: onnxruntime or openvino"),
+        ({"engine": "openvino", "provider": "cuda"}, "provider must be cpu with engine: openvino"),
+        ({"precision": "int8", "provider": "cuda"}, "or a precision below fp32, got cuda"),
+        ({"int8_file": "a.onnx"}, "int8_file needs precision: int8, got precision: fp32"),
+        ({"channels": 0}, "greater than or equal to 1"),
+    ],
+)
+def test_what_no_engine_has_is_refused(keys, rule):
+    with pytest.raises(ValueError, match=rule):
+        config.Backbone(**keys)
+
+
+def test_precision_and_channels_decide_verdicts():
+    digests = {
+        Config(backbone=config.Backbone(**keys)).digest
+        for keys in ({}, {"channels": 64}, {"precision": "int8"}, {"engine": "openvino"})
+    }
+    assert len(digests) == 4
