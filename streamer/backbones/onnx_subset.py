@@ -8,7 +8,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import helper, numpy_helper
 
-from streamer.backbones.channel_subset import even_channels
+from streamer.backbones.channel_subset import chosen_channels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +33,7 @@ def count_channels(model: onnx.ModelProto) -> int | None:
 
 
 def keep_channels(content: bytes, count: int) -> bytes:
-    """The model with `count` evenly spread channels of its output.
+    """The model with `count` channels of its output.
 
     Where the output is a convolution, or one behind functions of single values, its weights are
     sliced, so that the others are not computed; else they are computed and dropped.
@@ -50,7 +50,7 @@ def keep_channels(content: bytes, count: int) -> bytes:
     if total is None:
         msg = f"the ONNX model must say how many channels it gives to keep {count}, got none"
         raise ValueError(msg)
-    kept = even_channels(count, total)
+    kept = chosen_channels(count, total)
     graph = model.graph
     convolution = _last_convolution(graph)
     if convolution is None:

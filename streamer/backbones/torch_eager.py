@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, assert_never
 import torch
 
 from streamer.backbones.catalogue import find_entry
-from streamer.backbones.channel_subset import even_channels, subset_digest
+from streamer.backbones.channel_subset import chosen_channels, subset_digest
 from streamer.backbones.exported import sha256
 from streamer.backbones.faults import ProviderError
 from streamer.backbones.planes import to_planes
@@ -43,7 +43,7 @@ class TorchBackbone:
         self._device = device
         self._kept: torch.Tensor | None = None
         if channels is not None:
-            self._kept = torch.from_numpy(even_channels(channels, trunk.channels)).to(device)
+            self._kept = torch.from_numpy(chosen_channels(channels, trunk.channels)).to(device)
         self._trunk: Trunk | None = trunk.to(device).eval()
 
     @property

@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 import torch
 
-from streamer.backbones.channel_subset import even_channels
+from streamer.backbones.channel_subset import chosen_channels
 from streamer.backbones.export import export_trunk
 from streamer.backbones.onnx_subset import count_channels, keep_channels, opset_of
 from streamer.backbones.resnet import RESNET18, ResNetTrunk
@@ -33,7 +33,7 @@ def _weights(content: bytes) -> int:
 @pytest.mark.parametrize("count", [1, 64, 128, 240])
 def test_a_subset_is_that_of_the_whole(lite0: ExportedModel, count: int) -> None:
     kept = _features(keep_channels(lite0.onnx, count))
-    whole = _features(lite0.onnx)[:, even_channels(count, 240)]
+    whole = _features(lite0.onnx)[:, chosen_channels(count, 240)]
     np.testing.assert_allclose(kept, whole, rtol=0, atol=1e-5)
 
 
@@ -55,7 +55,7 @@ def test_a_sum_at_the_end_is_computed_and_then_chosen_from() -> None:
     model = onnx.load_from_string(sliced)
     onnx.checker.check_model(model, full_check=True)
     assert model.graph.node[-1].op_type == "Gather"
-    expected = _features(whole)[:, even_channels(30, 128)]
+    expected = _features(whole)[:, chosen_channels(30, 128)]
     np.testing.assert_allclose(_features(sliced), expected, rtol=0, atol=1e-5)
 
 

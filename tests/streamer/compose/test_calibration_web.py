@@ -20,3 +20,12 @@ def test_they_are_textures_in_mono_and_rgb() -> None:
         assert pixels.dtype == np.uint8
         assert pixels.std() > 2
         assert pixels[-1].std() > 1  # the whole buffer was filled
+
+
+def test_half_of_them_use_the_whole_range() -> None:
+    images = simulated_webs().images
+    plain, stretched = images[: len(images) // 2], images[len(images) // 2 :]
+    for before, after in zip(plain, stretched, strict=True):
+        assert after.shape == before.shape
+        assert (after.min(), after.max()) == (0, 255)
+        assert after.std() > before.std()
