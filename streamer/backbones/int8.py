@@ -56,7 +56,7 @@ def fetch_int8(model: Model, calibration: CalibrationSet, folder: Path) -> Expor
     Raises:
         OSError: the folder cannot be written.
     """
-    file = folder / f"{model.name}-int8-{_content_key(model, calibration)[:16]}.onnx"
+    file = int8_file(model, calibration, folder)
     found = read_exported(file)
     if found is not None:
         return found
@@ -70,6 +70,11 @@ def fetch_int8(model: Model, calibration: CalibrationSet, folder: Path) -> Expor
         )
         raise OSError(msg) from None
     return made
+
+
+def int8_file(model: Model, calibration: CalibrationSet, folder: Path) -> Path:
+    """Where `fetch_int8` keeps it."""
+    return folder / f"{model.name}-int8-{_content_key(model, calibration)[:16]}.onnx"
 
 
 def make_int8(model: Model, calibration: CalibrationSet) -> ExportedModel:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from streamer.compose.calibration_web import simulated_webs
+from streamer.compose.calibration_web import simulated_defects, simulated_webs
 
 
 def test_they_are_the_same_pixels_each_time() -> None:
@@ -29,3 +29,10 @@ def test_half_of_them_use_the_whole_range() -> None:
         assert after.shape == before.shape
         assert (after.min(), after.max()) == (0, 255)
         assert after.std() > before.std()
+
+
+def test_webs_with_defects_are_others_and_always_the_same() -> None:
+    assert simulated_defects().digest == simulated_defects().digest
+    assert len(simulated_defects().images) == 4
+    clean = {pixels.tobytes() for pixels in simulated_webs().images}
+    assert not clean & {pixels.tobytes() for pixels in simulated_defects().images}
