@@ -36,7 +36,8 @@ class Judgement:
 class Agreement:
     """Differences of a form to the reference; over several images the largest of each.
 
-    Features: relative to the largest feature. Scores: relative to the map's maximum. `flipped` is
+    Features: relative to the largest feature. Scores: relative to the map's maximum, after `gain`
+    (1 unless the form's scores may have a scale of their own). `flipped` is
     the share of cells that are above the alarm level in one map only. `lost_peak` and `new_peak`
     are the strongest region that only the reference or only the form has, in units of the alarm
     level (0: none): how far from the level a decision was that went the other way.
@@ -52,6 +53,7 @@ class Agreement:
     new: int = 0
     lost_peak: float = 0.0
     new_peak: float = 0.0
+    gain: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +77,15 @@ class Tolerance:
         )
 
 
-def compare(reference: Judgement, form: Judgement) -> Agreement:
-    """Differences of `form` to `reference` on one image."""
-    feature, score = (
-        np.abs(a.astype(np.float64) - b)
-        for a, b in ((form.features, reference.features), (form.scores, reference.scores))
-    )
+def compare(reference: Judgement, form: Judgement, *, own_scale: bool = False) -> Agreement:
+    """Differences of `form` to `reference` on one image.
+
+    `own_scale`: the form's scores are means over other channels and may differ by a factor, which
+    its own alarm level takes up; they are compared after the factor that fits best.
+    """
+    gain = _best_gain(reference.scores, form.scores) if own_scale else 1.0
+    feature = np.abs(form.features.astype(np.float64) - reference.features)
+    score = np.abs(gain * form.scores.astype(np.float64) - reference.scores)
     feature_scale, score_scale = (
         float(np.abs(values).max()) or 1.0 for values in (reference.features, reference.scores)
     )
@@ -97,7 +102,14 @@ def compare(reference: Judgement, form: Judgement) -> Agreement:
         new=len(new),
         lost_peak=max((region.peak for region in lost), default=0.0),
         new_peak=max((region.peak for region in new), default=0.0),
+        gain=gain,
     )
+
+
+def _best_gain(reference: ScoreArray, scores: ScoreArray) -> float:
+    """The factor on `scores` with the least squared difference; 1 for a map of zeros."""
+    power = float(np.square(scores, dtype=np.float64).sum())
+    return float((reference.astype(np.float64) * scores).sum()) / power if power else 1.0
 
 
 def worst(agreements: Sequence[Agreement]) -> Agreement:

@@ -69,6 +69,24 @@ def test_a_map_of_zeros_is_no_division_by_zero():
     assert compare(zeros, judged([[0, 0.5]])).score_max == 0.5
 
 
+def test_scores_of_other_channels_are_compared_after_the_factor_that_fits_best():
+    half = replace(REFERENCE, scores=REFERENCE.scores / 2)
+    found = compare(REFERENCE, half, own_scale=True)
+    assert found.gain == pytest.approx(2)
+    assert found.score_max == pytest.approx(0, abs=1e-7)
+    assert compare(REFERENCE, half).score_max == pytest.approx(1 / 2)
+    zeros = judged([[0, 0], [0, 0]])
+    assert compare(REFERENCE, zeros, own_scale=True).gain == 1
+
+
+def test_no_other_factor_fits_better():
+    rng = np.random.default_rng(3)
+    a, b = judged(rng.random((5, 6))), judged(rng.random((5, 6)))
+    gain = compare(a, b, own_scale=True).gain
+    errors = [np.square(a.scores - f * gain * b.scores).sum() for f in (0.99, 1.0, 1.01)]
+    assert errors[1] < min(errors[0], errors[2])
+
+
 def test_the_worst_of_several_images():
     first = Agreement(0.1, 0.01, 0.3, 0.02, 0.0, 3, 1, 0, 1.1, 0.0)
     second = Agreement(0.2, 0.0, 0.1, 0.03, 0.5, 4, 1, 2, 1.4, 1.2)
