@@ -159,6 +159,14 @@ def open_openvino(
     return OpenVinoBackbone(compiler, _spec(model, ports, running))
 
 
+def cpu_precisions() -> tuple[str, ...]:
+    """The values of `backbone.precision` that this processor has, by OpenVINO's word."""
+    import openvino
+
+    has = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return tuple(name for name in _HINTS if name.upper() in has)
+
+
 def require_precision(found: Counter[str], wanted: str) -> None:
     """Raise ProviderError unless heavy layers run as `wanted`: all in fp32, else at least one.
 

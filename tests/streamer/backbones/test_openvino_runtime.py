@@ -20,6 +20,7 @@ from streamer.backbones.onnx_runtime import OnnxBackbone, open_onnx
 from streamer.backbones.openvino_runtime import (
     SHAPES_KEPT,
     OpenVinoBackbone,
+    cpu_precisions,
     describe,
     open_openvino,
     require_precision,
@@ -116,6 +117,14 @@ def test_a_cut_with_halo_gives_the_features_of_the_whole(
     torch.testing.assert_close(cut[..., skip : skip + 4], whole, rtol=0, atol=6e-5)
 
 
+def test_a_cut_of_int8_is_that_of_the_whole(cache: Path) -> None:
+    """Scales are those of the calibration, not of a tile: tiles of any size agree."""
+    opened = open_openvino(_settings(cache, "int8"), _webs)
+    pixels = _noise(64, 224, seed=5)
+    whole, cut = opened.embed(pixels), opened.embed(pixels[:, 48:160])
+    torch.testing.assert_close(cut[..., 5:9], whole[..., 11:15], rtol=0, atol=6e-5)
+
+
 def test_int8_says_what_runs_and_what_it_was_calibrated_on(
     cache: Path, reference: OnnxBackbone
 ) -> None:
@@ -154,6 +163,12 @@ def test_another_precision_than_asked_for_is_a_provider_error(
     monkeypatch.setitem(openvino_runtime._HINTS, "bf16", "f32")
     with pytest.raises(ProviderError, match=r"backbone.precision must be what runs, got .*'f32'"):
         open_openvino(_settings(cache, "bf16"))
+
+
+def test_precisions_of_the_processor_are_those_that_open(cache: Path) -> None:
+    precisions = cpu_precisions()
+    assert "fp32" in precisions
+    assert ("bf16" in precisions) == _HAS_BF16
 
 
 @pytest.mark.parametrize(
