@@ -58,7 +58,7 @@ ScoreToleranceOption = Annotated[
     typer.Option(
         min=0,
         help="--verify: largest difference of a score, of the map's maximum [default: fp32 0.02, "
-        "bf16 0.15, int8 0.25, with a subset of the channels 0.5 more].",
+        "bf16 0.15, int8 0.25, with a subset of the channels 0.8 more].",
     ),
 ]
 FlipToleranceOption = Annotated[

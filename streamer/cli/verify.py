@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from streamer.ports import Backbone
 
 # Features, scores (largest, mean), flipped cells, peak of a region that one of them misses. The
-# figures are about twice the largest seen on simulated webs and on 57 images of five real sets.
+# figures are about twice the largest seen on simulated webs and on real fabric and leather.
 TOLERANCES = {
     "fp32": Tolerance(1e-5, 0.02, 0.001, 0.001, 1.02),
     "bf16": Tolerance(0.015, 0.15, 0.03, 0.01, 1.2),
     "int8": Tolerance(0.03, 0.25, 0.04, 0.03, 1.5),
 }
-SUBSET_TOLERANCE = Tolerance(0.0, 0.5, 0.1, 0.05, 2.0)
+SUBSET_TOLERANCE = Tolerance(0.0, 0.8, 0.12, 0.05, 2.0)
 FALSE_ALARMS_PER_IMAGE = 0.01  # as `linescan inspect` has it
 _ENGINES = {"fp32": ("onnxruntime", "openvino"), "bf16": ("openvino",)}
 _ENGINES["int8"] = _ENGINES["fp32"]
