@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Literal, assert_never
+from typing import Annotated, Any, Literal, assert_never
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from streamer.presets import PresetName, overridden, with_preset
 
 Pace = Literal["fast", "line_rate"]
 Bits = Literal[8, 16]
@@ -126,7 +128,7 @@ class Backbone(Section):
     """The feature extractor and what it runs on."""
 
     name: str = "efficientnet_lite0"
-    engine: Literal["onnxruntime", "torch"] = "onnxruntime"
+    engine: Literal["onnxruntime", "openvino", "torch"] = "onnxruntime"
     provider: Literal["cpu", "cuda", "tensorrt"] = "cpu"
     allow_fallback: bool = False
     threads: int = Field(default=2, ge=1, le=256)
@@ -134,6 +136,34 @@ class Backbone(Section):
     onnx_file: Path | None = None
     onnx_stride: int | None = Field(default=None, ge=1, le=64)
     onnx_radius: int | None = Field(default=None, ge=0, le=4096)
+    precision: Literal["fp32", "bf16", "int8"] = "fp32"
+    channels: int | None = Field(default=None, ge=1, le=65536)
+    int8_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _engine_can(self) -> Backbone:
+        able: dict[str, tuple[str, ...]] = {
+            "onnxruntime": ("fp32", "int8"),
+            "openvino": ("fp32", "bf16", "int8"),
+            "torch": ("fp32",),
+        }
+        if self.precision not in able[self.engine]:
+            engines = [name for name, precisions in able.items() if self.precision in precisions]
+            msg = (
+                f"precision must be one of {', '.join(able[self.engine])} with engine: "
+                f"{self.engine}, got {self.precision}; set engine: {' or '.join(engines)}"
+            )
+            raise ValueError(msg)
+        if self.provider != "cpu" and (self.engine == "openvino" or self.precision != "fp32"):
+            msg = (
+                "provider must be cpu with engine: openvino or a precision below fp32, "
+                f"got {self.provider}"
+            )
+            raise ValueError(msg)
+        if self.int8_file is not None and self.precision != "int8":
+            msg = f"int8_file needs precision: int8, got precision: {self.precision}"
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _onnx_is_complete(self) -> Backbone:
@@ -321,6 +351,12 @@ class Config(Section):
     limits: Limits = Limits()
     edges: Edges = Edges()
     correction: Correction = Correction()
+    preset: PresetName | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_preset(cls, content: Any) -> Any:
+        return with_preset(content) if isinstance(content, dict) else content
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Config:
@@ -356,6 +392,11 @@ class Config(Section):
             msg = f"web.columns must be source.columns = {simulated}, got {self.web.columns}"
             raise ValueError(msg)
         return self
+
+    @property
+    def beyond_preset(self) -> list[str]:
+        """The keys that the preset sets and that have another value here."""
+        return overridden(self.preset, self.model_dump(include={"backbone", "scoring", "profile"}))
 
     @property
     def digest(self) -> str:

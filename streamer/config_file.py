@@ -9,6 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from streamer.config import Config, ConfigError, ReplaySource, Section, SimulatorSource
+from streamer.presets import preset_defaults
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +36,7 @@ def load_config(path: Path | None, settings: tuple[str, ...] = ()) -> Config:
     for setting in settings:
         _apply_setting(document, setting)
     _choose_source(document, settings)
+    _choose_preset(document, settings)
     try:
         return Config.model_validate(document.content)
     except ValidationError as error:
@@ -130,6 +132,24 @@ def _choose_source(document: _Document, settings: tuple[str, ...]) -> None:
     for key in set(source) - set(kind.model_fields):
         if f"source.{key}" not in named:
             del source[key]
+
+
+def _choose_preset(document: _Document, settings: tuple[str, ...]) -> None:
+    """A preset of the command line beats the file, a key of the command line beats the preset.
+
+    A preset of the file sets defaults only: what stands beside it in the file is meant.
+    """
+    named = {setting.partition("=")[0].strip() for setting in settings}
+    if "preset" not in named:
+        return
+    for section, keys in preset_defaults(document.content.get("preset")).items():
+        given = document.content.setdefault(section, {})
+        if section in named or not isinstance(given, dict):
+            continue
+        for key, value in keys.items():
+            if f"{section}.{key}" not in named:
+                given[key] = value
+                document.lines[section, key] = FROM_COMMAND_LINE
 
 
 def _fault_lines(document: _Document, error: ValidationError) -> str:

@@ -21,8 +21,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from labelled_images import BOX_SETS, choose_sets, list_images
-from paired_bootstrap import draw_weights, pair_means
-from pixel_metrics import auroc, average_precision, count_exactly, label_regions, pro, region_shares
 from real_truth import read_grey
 
 from streamer import config
@@ -31,6 +29,15 @@ from streamer.cli.image_report import scores_of_pixels
 from streamer.compose.geometry import web_geometry
 from streamer.correction.off_web import find_off_web
 from streamer.correction.still import prepare_still
+from streamer.evaluation.paired_bootstrap import draw_weights, pair_means
+from streamer.evaluation.pixel_metrics import (
+    auroc,
+    average_precision,
+    count_exactly,
+    label_regions,
+    pro,
+    region_shares,
+)
 from streamer.scoring.image_scorer import fitting_patch_size, score_image
 from streamer.scoring.lesson import Lesson
 from streamer.sources.decode import decode, read_header

@@ -1,4 +1,4 @@
-"""Whether the optional engine is installed; imports it not."""
+"""Whether the optional engines are installed; imports none of them."""
 
 from __future__ import annotations
 
@@ -18,5 +18,20 @@ def require_onnxruntime() -> None:
         msg = (
             "backbone.engine must be installed, got 'onnxruntime' without the package; "
             'pip install "linescan[cpu]" or "linescan[gpu]", or set backbone.engine: torch'
+        )
+        raise ProviderError(msg)
+
+
+def has_openvino() -> bool:
+    """Whether openvino can be imported."""
+    return importlib.util.find_spec("openvino") is not None
+
+
+def require_openvino() -> None:
+    """Raise ProviderError unless openvino is installed."""
+    if not has_openvino():
+        msg = (
+            "backbone.engine must be installed, got 'openvino' without the package; "
+            'pip install "linescan[cpu,openvino]", or set backbone.engine: onnxruntime'
         )
         raise ProviderError(msg)

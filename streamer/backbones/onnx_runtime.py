@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from streamer.backbones.cache import cache_folder, fetch_exported
-from streamer.backbones.catalogue import find_entry
-from streamer.backbones.exported import sha256
+from streamer.backbones.faults import ProviderError
+from streamer.backbones.model import load_model
 from streamer.backbones.onnx_checks import probe_ports, require_radius
 from streamer.backbones.onnx_session import (
     ENGINE_FAULTS,
     choose_providers,
+    integer_layers,
     require_provider,
     start_session,
 )
@@ -22,11 +21,13 @@ from streamer.backbones.planes import to_planes
 from streamer.ports import BackboneSpec
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     import onnxruntime
 
     from streamer import config
+    from streamer.backbones.calibration_set import CalibrationSet
+    from streamer.backbones.model import Model
     from streamer.backbones.onnx_checks import Ports
     from streamer.message import PixelArray
 
@@ -76,79 +77,57 @@ class OnnxBackbone:
         self._session = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Model:
-    """ONNX bytes and what is declared of them."""
-
-    onnx: bytes
-    name: str
-    stride: int
-    radius: int
-    digest: str
-    value_range: tuple[float, float] | None
-
-
-def open_onnx(settings: config.Backbone) -> OnnxBackbone:
+def open_onnx(
+    settings: config.Backbone, webs: Callable[[], CalibrationSet] | None = None
+) -> OnnxBackbone:
     """Open the user's ONNX file, or the catalogue's model, exported first if need be.
 
     Raises:
-        ProviderError: ONNX Runtime does not run on what was asked for.
+        ProviderError: ONNX Runtime does not run on what was asked for, or int8 has neither a
+            file nor `webs` to be calibrated on.
         ValueError: unknown name, or a file that is no such model.
         ParityError: the export does not compute what torch computes.
         OSError: the ONNX file, the weights or the cache folder cannot be used.
     """
     # First, since the export that may follow takes seconds.
     choose_providers(settings)
-    listed = settings.onnx_file is None
-    model = _listed(settings) if settings.onnx_file is None else _own(settings, settings.onnx_file)
+    model = load_model(settings, webs)
     session = start_session(model.onnx, settings)
     ports = probe_ports(session, model.stride)
-    if not listed:
+    if model.is_own:
         require_radius(session, model.stride, model.radius)
     # Only after a run: a provider may give up as late as that.
     require_provider(session, settings)
-    return OnnxBackbone(session, ports, _spec(model, ports, session.get_providers()[0]))
+    running = session.get_providers()[0]
+    if settings.precision == "int8":
+        running = f"{running} {describe_int8(model)}"
+    return OnnxBackbone(session, ports, _spec(model, ports, running))
 
 
-def _spec(model: _Model, ports: Ports, provider: str) -> BackboneSpec:
+def describe_int8(model: Model) -> str:
+    """What really runs in int8: "int8 calibrated on simulator", with the share when not all does.
+
+    Raises:
+        ProviderError: nothing does.
+    """
+    integer, total = integer_layers(model.onnx)
+    if integer == 0:
+        msg = (
+            f"backbone.precision must be what runs, got {total} float layers instead of int8: "
+            "onnxruntime has no integer form of them; set backbone.precision: fp32"
+        )
+        raise ProviderError(msg)
+    share = "" if integer == total else f" in {integer} of {total} layers"
+    return f"int8{share} calibrated on {model.calibrated_on}"
+
+
+def _spec(model: Model, ports: Ports, running: str) -> BackboneSpec:
     return BackboneSpec(
         name=model.name,
         stride=model.stride,
         radius=model.radius,
         channels=ports.channels,
         digest=model.digest,
-        engine=f"onnxruntime:{provider}",
+        engine=f"onnxruntime:{running}",
         value_range=model.value_range,
-    )
-
-
-def _listed(settings: config.Backbone) -> _Model:
-    made, _ = fetch_exported(find_entry(settings.name), cache_folder(settings.cache))
-    card = made.card
-    return _Model(
-        onnx=made.onnx,
-        name=card.name,
-        stride=card.stride,
-        radius=card.radius,
-        digest=card.weights_digest,
-        value_range=card.value_range,
-    )
-
-
-def _own(settings: config.Backbone, file: Path) -> _Model:
-    if settings.onnx_stride is None or settings.onnx_radius is None:
-        msg = "backbone.onnx_stride and backbone.onnx_radius must be given, got None"
-        raise ValueError(msg)
-    try:
-        onnx = file.read_bytes()
-    except OSError as error:
-        msg = f"backbone.onnx_file must be a readable file, got {file} ({error.strerror})"
-        raise FileNotFoundError(msg) from None
-    return _Model(
-        onnx=onnx,
-        name=file.stem,
-        stride=settings.onnx_stride,
-        radius=settings.onnx_radius,
-        digest=sha256(onnx),
-        value_range=None,
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
 import onnxruntime
@@ -28,6 +30,8 @@ ENGINE_FAULTS = (
 )
 _LOGGER = logging.getLogger(__name__)
 _CPU = "CPUExecutionProvider"
+_INTEGER_LAYERS = ("QLinearConv", "ConvInteger", "QLinearMatMul", "QGemm", "MatMulInteger")
+_FLOAT_LAYERS = ("Conv", "FusedConv", "MatMul", "Gemm", "FusedMatMul")
 _FATAL = 4  # ONNX Runtime's severity; what goes wrong is raised, and need not be on stderr too
 _WAYS_OUT = "set backbone.provider: cpu, or backbone.allow_fallback: true"
 
@@ -86,6 +90,24 @@ def require_provider(session: onnxruntime.InferenceSession, settings: config.Bac
         f"backbone.provider must be what runs, got {running} instead of {wanted}: the device, its "
         "driver or the provider's libraries are missing or do not fit; see `linescan doctor`",
     )
+
+
+def integer_layers(onnx: bytes) -> tuple[int, int]:
+    """How many convolutions and products run on integers on the CPU, and how many there are.
+
+    It is read from the graph as ONNX Runtime has rewritten it for this processor.
+    """
+    from onnx import load
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _FATAL
+    with tempfile.TemporaryDirectory(prefix="linescan-onnx-") as folder:
+        file = Path(folder) / "rewritten.onnx"
+        options.optimized_model_filepath = str(file)
+        onnxruntime.InferenceSession(onnx, options, providers=[_CPU])
+        kinds = [node.op_type for node in load(file).graph.node]
+    integer = sum(kinds.count(kind) for kind in _INTEGER_LAYERS)
+    return integer, integer + sum(kinds.count(kind) for kind in _FLOAT_LAYERS)
 
 
 def _chain(settings: config.Backbone) -> list[str]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, assert_never
 import torch
 
 from streamer.backbones.catalogue import find_entry
+from streamer.backbones.channel_subset import chosen_channels, subset_digest
+from streamer.backbones.exported import sha256
 from streamer.backbones.faults import ProviderError
 from streamer.backbones.planes import to_planes
 from streamer.ports import BackboneSpec
@@ -23,18 +25,25 @@ _LOGGER = logging.getLogger(__name__)
 class TorchBackbone:
     """A `Backbone` that runs a trunk eagerly on one device."""
 
-    def __init__(self, name: str, trunk: Trunk, device: torch.device) -> None:
-        field = trunk.field
+    def __init__(
+        self, name: str, trunk: Trunk, device: torch.device, channels: int | None = None
+    ) -> None:
+        field, digest = trunk.field, trunk.digest
+        if channels is not None:
+            digest = sha256(subset_digest(digest, channels).encode())
         self._spec = BackboneSpec(
             name=name,
             stride=field.stride,
             radius=field.radius,
-            channels=trunk.channels,
-            digest=trunk.digest,
+            channels=channels or trunk.channels,
+            digest=digest,
             engine=f"torch:{device.type}",
             value_range=trunk.value_range,
         )
         self._device = device
+        self._kept: torch.Tensor | None = None
+        if channels is not None:
+            self._kept = torch.from_numpy(chosen_channels(channels, trunk.channels)).to(device)
         self._trunk: Trunk | None = trunk.to(device).eval()
 
     @property
@@ -56,7 +65,7 @@ class TorchBackbone:
         planes = torch.from_numpy(to_planes(pixels, self._spec.stride)).to(self._device)
         with torch.no_grad():
             features: torch.Tensor = self._trunk(planes)
-        return features[0]
+        return features[0] if self._kept is None else features[0, self._kept]
 
     def close(self) -> None:
         """Release the weights; may be called twice."""
@@ -68,7 +77,7 @@ def open_torch(settings: config.Backbone) -> TorchBackbone:
 
     Raises:
         ProviderError: torch does not run on what was asked for.
-        ValueError: unknown name, or settings that need ONNX Runtime.
+        ValueError: unknown name, more channels than there are, or settings that need ONNX Runtime.
         FileNotFoundError: the weights cannot be had.
     """
     if settings.onnx_file is not None:
@@ -77,7 +86,8 @@ def open_torch(settings: config.Backbone) -> TorchBackbone:
     device = _device(settings)
     # torch has one thread pool for the process; whoever scores in it shares this number.
     torch.set_num_threads(settings.threads)
-    return TorchBackbone(settings.name, find_entry(settings.name).load(), device)
+    trunk = find_entry(settings.name).load()
+    return TorchBackbone(settings.name, trunk, device, settings.channels)
 
 
 def _device(settings: config.Backbone) -> torch.device:

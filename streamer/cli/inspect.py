@@ -23,6 +23,7 @@ from streamer.cli.options import (
     UsageFault,
     read_config,
 )
+from streamer.compose.calibration_web import simulated_webs
 from streamer.compose.geometry import web_geometry
 from streamer.correction.still import Still, prepare_still
 from streamer.correction.web_grid import web_box
@@ -126,7 +127,7 @@ def open_configured_backbone(chosen: Config) -> Backbone:
         EnvironmentFault: this machine cannot run it as asked for.
     """
     try:
-        return open_backbone(chosen.backbone)
+        return open_backbone(chosen.backbone, simulated_webs)
     except (ProviderError, OSError) as error:
         raise EnvironmentFault(str(error)) from None
     except ValueError as error:

@@ -11,6 +11,7 @@ PACKAGES = (
     "torch",
     "onnxruntime",
     "onnxruntime-gpu",
+    "openvino",
     "onnx",
     "onnxscript",
     "numpy",

@@ -18,7 +18,8 @@ import numpy as np
 
 from streamer.backbones import open_backbone
 from streamer.backbones.faults import ParityError, ProviderError
-from streamer.backbones.installed import has_onnxruntime
+from streamer.backbones.installed import has_onnxruntime, has_openvino
+from streamer.compose.calibration_web import simulated_webs
 from streamer.compose.geometry import tile_grid
 from streamer.scoring.faults import KernelError
 from streamer.scoring.kernel_gate import require_kernels, scoring_kernel
@@ -73,7 +74,7 @@ def probe_backbone(settings: config.Backbone) -> Finding:
     """Open the configured backbone, embed a small image and say what really ran."""
     subject = settings.onnx_file.stem if settings.onnx_file else settings.name
     try:
-        with closing(open_backbone(settings)) as backbone:
+        with closing(open_backbone(settings, simulated_webs)) as backbone:
             side = 8 * backbone.spec.stride
             features = backbone.embed(np.zeros((side, side), np.uint8))
     except (ProviderError, ParityError, OSError, ValueError, RuntimeError) as error:
@@ -84,7 +85,7 @@ def probe_backbone(settings: config.Backbone) -> Finding:
 
 
 def list_providers() -> Iterator[Finding]:
-    """Execution providers of onnxruntime and devices of torch; what runs is the probe's matter."""
+    """Engines, their providers, devices or precisions; what runs is the probe's matter."""
     import torch
 
     if has_onnxruntime():
@@ -94,10 +95,22 @@ def list_providers() -> Iterator[Finding]:
         yield Finding("engine", "onnxruntime", State.OK, f"built with {built}")
     else:
         yield Finding("engine", "onnxruntime", State.NOTE, "not installed")
+    yield _openvino()
     found = f"{torch.get_num_threads()} threads, no CUDA"
     if torch.cuda.is_available():
         found = f"CUDA {torch.version.cuda}: {torch.cuda.get_device_name()}"
     yield Finding("engine", "torch", State.OK, found)
+
+
+def _openvino() -> Finding:
+    if not has_openvino():
+        advice = (
+            'pip install "linescan[openvino]" for backbone.engine: openvino, bf16 and fast int8'
+        )
+        return Finding("engine", "openvino", State.NOTE, "not installed", advice)
+    from streamer.backbones.openvino_runtime import cpu_precisions
+
+    return Finding("engine", "openvino", State.OK, f"runs {', '.join(cpu_precisions())} here")
 
 
 def list_catalogue() -> Iterator[Finding]:

@@ -37,9 +37,24 @@ def validate_config(
         msg = f"profile.file must be there, got {loaded.profile.file}"
         raise UsageFault(msg)
     if as_json:
-        print(json.dumps({"valid": True, "digest": loaded.digest}))
+        print(
+            json.dumps(
+                {
+                    "valid": True,
+                    "digest": loaded.digest,
+                    "preset": loaded.preset,
+                    "beyond_preset": loaded.beyond_preset,
+                }
+            )
+        )
         return
     lanes = f"{len(grid.lanes)} lanes" if columns else "width known when the source opens"
     tiles = f"tiles of {grid.tile_lines} x {grid.tile_columns} px, halo {grid.halo} px"
     print(f"valid: {tiles}, {lanes}")
+    if loaded.preset is not None:
+        print(f"preset {loaded.preset}{_beyond(loaded.beyond_preset)}")
     print(f"digest {loaded.digest}")
+
+
+def _beyond(keys: list[str]) -> str:
+    return f", but the file or --set decides {', '.join(keys)}" if keys else ""

@@ -118,6 +118,7 @@ def run_score(setting: Setting) -> None:
         KernelError: it would score on what `kernels.require` rules out.
     """
     from streamer.backbones import open_backbone
+    from streamer.compose.calibration_web import simulated_webs
     from streamer.scoring.fca import use_threads
     from streamer.scoring.kernel_gate import require_kernels
     from streamer.scoring.tile_scorer import open_tile_scorer
@@ -133,7 +134,7 @@ def run_score(setting: Setting) -> None:
         use_threads(config.scoring.threads)
         geometry = web_geometry(config, web_columns(config))
         with _as_configured():
-            backbone = open_backbone(config.backbone)
+            backbone = open_backbone(config.backbone, simulated_webs)
             scorer = open_tile_scorer(backbone, config, geometry, setting.process)
         scorer.warm_up(_largest_tile(config), 8)
         # A restarted worker is another one to capture: what the dead one held is sent again.

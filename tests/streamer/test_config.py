@@ -72,3 +72,27 @@ def test_references_that_a_method_cannot_have_are_explained(settings, text):
 @pytest.mark.parametrize("kind", ["random", "all", "knn"])
 def test_what_compares_windows_may_have_several_references(name, kind):
     assert config.Scoring(method=name, reference=kind).reference == kind
+
+
+@pytest.mark.parametrize(
+    ("keys", "rule"),
+    [
+        ({"precision": "bf16"}, "precision must be one of fp32, int8 with engine: onnxruntime"),
+        ({"engine": "torch", "precision": "int8"}, "set engine: onnxruntime or openvino"),
+        ({"engine": "openvino", "provider": "cuda"}, "provider must be cpu with engine: openvino"),
+        ({"precision": "int8", "provider": "cuda"}, "or a precision below fp32, got cuda"),
+        ({"int8_file": "a.onnx"}, "int8_file needs precision: int8, got precision: fp32"),
+        ({"channels": 0}, "greater than or equal to 1"),
+    ],
+)
+def test_what_no_engine_has_is_refused(keys, rule):
+    with pytest.raises(ValueError, match=rule):
+        config.Backbone(**keys)
+
+
+def test_precision_and_channels_decide_verdicts():
+    digests = {
+        Config(backbone=config.Backbone(**keys)).digest
+        for keys in ({}, {"channels": 64}, {"precision": "int8"}, {"engine": "openvino"})
+    }
+    assert len(digests) == 4

@@ -43,3 +43,16 @@ def test_torch_engine_does_not_import_onnxruntime() -> None:
         "sys.exit('onnxruntime' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_missing_openvino_is_a_provider_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installed, "has_openvino", lambda: False)
+    with pytest.raises(ProviderError, match=r"linescan\[cpu,openvino\]"):
+        open_backbone(config.Backbone(engine="openvino"))
+
+
+def test_openvino_is_checked_by_onnxruntime(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installed, "has_openvino", lambda: True)
+    monkeypatch.setattr(installed, "has_onnxruntime", lambda: False)
+    with pytest.raises(ProviderError, match="got 'onnxruntime' without the package"):
+        open_backbone(config.Backbone(engine="openvino"))

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from streamer import config
-from streamer.backbones import onnx_session
+from streamer.backbones import onnx_runtime, onnx_session
+from streamer.backbones.calibration_set import CalibrationSet
 from streamer.backbones.catalogue import find_entry
 from streamer.backbones.faults import ProviderError
 from streamer.backbones.onnx_runtime import OnnxBackbone, open_onnx
@@ -184,3 +185,22 @@ def test_allowed_fallback_shows_in_the_engine(cache: Path, monkeypatch: pytest.M
     monkeypatch.setattr(onnx_session, "available_providers", lambda: ("CPUExecutionProvider",))
     settings = config.Backbone(provider="cuda", allow_fallback=True, cache=cache, threads=1)
     assert open_onnx(settings).spec.engine == "onnxruntime:CPUExecutionProvider"
+
+
+def test_int8_that_does_not_run_is_a_provider_error(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx_runtime, "integer_layers", lambda _: (0, 16))
+    settings = config.Backbone(precision="int8", cache=cache, threads=1)
+    webs = CalibrationSet("noise", [_noise(16, 16)])
+    with pytest.raises(ProviderError, match="precision must be what runs, got 16 float layers"):
+        open_onnx(settings, lambda: webs)
+
+
+def test_a_part_of_int8_is_described_as_a_part(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx_runtime, "integer_layers", lambda _: (15, 16))
+    settings = config.Backbone(precision="int8", cache=cache, threads=1)
+    engine = open_onnx(settings, lambda: CalibrationSet("noise", [_noise(16, 16)])).spec.engine
+    assert engine.endswith("Provider int8 in 15 of 16 layers calibrated on noise")

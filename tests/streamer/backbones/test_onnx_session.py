@@ -5,18 +5,22 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import pytest
 from onnxruntime.capi import onnxruntime_pybind11_state as faults
 
 from streamer import config
 from streamer.backbones import onnx_session
+from streamer.backbones.calibration_set import CalibrationSet
 from streamer.backbones.faults import ProviderError
 from streamer.backbones.onnx_session import (
     available_providers,
     choose_providers,
+    integer_layers,
     require_provider,
     start_session,
 )
+from streamer.backbones.quantise import quantise
 
 if TYPE_CHECKING:
     from streamer.backbones.exported import ExportedModel
@@ -139,3 +143,13 @@ def test_real_session_runs_on_the_cpu(
     require_provider(session, _settings("cpu"))
     assert session.get_session_options().intra_op_num_threads == 1
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_float_model_has_no_integer_layer(lite0: ExportedModel) -> None:
+    assert integer_layers(lite0.onnx) == (0, 16)
+
+
+def test_all_layers_of_an_int8_model_are_integer(lite0: ExportedModel) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 16), dtype=np.uint8)
+    made = quantise(lite0.onnx, CalibrationSet("noise", [pixels]), stride=8)
+    assert integer_layers(made.onnx) == (16, 16)

@@ -117,3 +117,18 @@ def test_own_onnx_file_is_refused(tmp_path: Path) -> None:
 def test_unknown_name_is_refused() -> None:
     with pytest.raises(ValueError, match="backbone.name must be one of"):
         open_torch(config.Backbone(engine="torch", name="resnet19"))
+
+
+def test_a_subset_is_that_of_the_export(cache: Path) -> None:
+    """Same channels, same digest: a profile of one engine fits the other."""
+    settings = config.Backbone(cache=cache, threads=1, channels=20)
+    found, other = open_torch(settings.model_copy(update={"engine": "torch"})), open_onnx(settings)
+    pixels = np.random.default_rng(4).integers(0, 256, (16, 24), dtype=np.uint8)
+    assert found.spec.channels == other.spec.channels == 20
+    assert found.spec.digest == other.spec.digest
+    torch.testing.assert_close(found.embed(pixels), other.embed(pixels), rtol=0, atol=6e-4)
+
+
+def test_more_channels_than_there_are_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"backbone.channels must be within 1..240"):
+        open_torch(config.Backbone(engine="torch", channels=241))

@@ -16,6 +16,7 @@ from kernels.compiled import usable_paths
 from streamer import config
 from streamer.backbones import installed
 from streamer.backbones.catalogue import entries
+from streamer.backbones.installed import has_openvino
 from streamer.cli import readiness
 from streamer.cli.readiness import (
     State,
@@ -65,14 +66,25 @@ def test_backbone_from_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_providers_and_devices_are_listed() -> None:
-    onnxruntime, torch = list_providers()
+    onnxruntime, _, torch = list_providers()
     assert "CPUExecutionProvider" in onnxruntime.found
     assert torch.state is State.OK
 
 
+def test_openvino_says_its_precisions_or_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    if has_openvino():
+        _, found, _ = list_providers()
+        assert (found.subject, found.state) == ("openvino", State.OK)
+        assert "runs fp32" in found.found
+    monkeypatch.setattr(readiness, "has_openvino", lambda: False)
+    _, missing, _ = list_providers()
+    assert (missing.state, missing.found) == (State.NOTE, "not installed")
+    assert "linescan[openvino]" in missing.advice
+
+
 def test_missing_onnxruntime_is_a_note_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness, "has_onnxruntime", lambda: False)
-    onnxruntime, _ = list_providers()
+    onnxruntime, _, _ = list_providers()
     assert (onnxruntime.state, onnxruntime.found) == (State.NOTE, "not installed")
 
 

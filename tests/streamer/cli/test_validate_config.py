@@ -60,3 +60,24 @@ def test_what_is_not_valid_is_2(folder, arguments, text, capsys):
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert text in error
+
+
+def test_a_preset_is_named_with_what_overrides_it(folder, capsys):
+    (folder / "c.yaml").write_text("preset: fine\nscoring:\n  levels: 12\n")
+    assert run_command(["validate-config", "c.yaml"]) == 0
+    assert "preset fine, but the file or --set decides scoring.levels" in capsys.readouterr().out
+    assert run_command(["validate-config", "--set", "preset=fast", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["preset"], answer["beyond_preset"]) == ("fast", [])
+
+
+def test_without_a_preset_none_is_named(capsys):
+    assert run_command(["validate-config"]) == 0
+    assert "preset" not in capsys.readouterr().out
+
+
+def test_precisions_that_an_engine_does_not_have_are_refused(capsys):
+    assert run_command(["validate-config", "--set", "backbone.precision=bf16"]) == 2
+    shown = capsys.readouterr().err
+    assert "precision must be one of fp32, int8 with engine: onnxruntime, got bf16" in shown
+    assert "set engine: openvino" in shown

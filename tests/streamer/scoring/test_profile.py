@@ -164,7 +164,7 @@ def test_other_format_and_damaged_content_are_refused(profile) -> None:
         TextureProfile.from_bytes(bytes(damaged))
 
 
-def test_profile_of_uneven_channels_is_refused(profile) -> None:
+def test_profile_of_unchosen_channels_is_refused(profile) -> None:
     with pytest.raises(ValueError, match=r"one number of channels, got \(4, 3\)"):
         replace(profile, scale=ChannelScale(profile.scale.offset, profile.scale.factor[:3]))
 
