@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import torch
 
     from streamer.message import (
@@ -257,10 +259,14 @@ class Waiting(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What scoring one tile gave: the map, and the lane's profile when it was just made."""
+    """What scoring one tile gave: the map, and the lane's profile when it was just made.
+
+    `figures` are about the lane's profile, by name, for the display.
+    """
 
     score_map: ScoreMap
     profile: ProfileState | None
+    figures: Mapping[str, float] = field(default_factory=dict)
 
 
 class TileScorer(Protocol):

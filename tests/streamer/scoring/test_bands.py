@@ -1,0 +1,150 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import kernels
+from streamer.scoring.bands import (
+    LEAST_WINDOWS,
+    BandMedians,
+    BandPlace,
+    LanePlace,
+    LevelStrip,
+    combine_bands,
+    learn_bands,
+    score_bands,
+)
+from streamer.scoring.fca import FcaFast
+
+METHOD = FcaFast(9, 16, 2, 1.0)
+
+
+def levels(seed: int, rows: int, columns: int = 40) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 16, (3, rows, columns), generator=generator).to(torch.uint8)
+
+
+def strip(one: torch.Tensor, keep: torch.Tensor | None = None, follows: bool = True) -> LevelStrip:
+    kept = torch.ones(one.shape[1:], dtype=torch.bool) if keep is None else keep
+    return LevelStrip(one, kept, follows)
+
+
+def learnt(strips: list[LevelStrip], place: LanePlace) -> BandMedians:
+    medians = learn_bands(strips, place, METHOD)
+    assert medians is not None
+    return medians
+
+
+@pytest.mark.parametrize("cuts", [[90], [30, 60], [7, 50, 33], [45, 1, 44]])
+def test_bands_are_the_medians_of_the_whole_strip_however_it_was_cut(cuts: list[int]) -> None:
+    web = levels(0, 90)
+    parts = [strip(one) for one in torch.split(web, cuts, dim=1)]
+    medians = learnt(parts, LanePlace(0, 40, 8))
+    expected = kernels.median_reference(web, 9, band_width=8)
+    assert torch.equal(medians.reference, expected)
+    assert medians.windows.tolist() == [40, 80, 80, 80, 40]
+
+
+def test_bands_lie_on_the_web_not_in_the_lane() -> None:
+    web = levels(1, 45)
+    medians = learnt([strip(web)], LanePlace(20, 40, 8))
+    # Columns 20..59: bands 2 (20..23 and windows centred in them) to 7.
+    expected = kernels.median_reference(web, 9, band_width=8, first_column=20)
+    assert LanePlace(20, 40, 8).first_band == 2
+    assert torch.equal(medians.reference, expected[2:])
+
+
+def test_one_band_is_the_reference_of_the_method() -> None:
+    web = levels(2, 54)
+    medians = learnt([strip(web)], LanePlace(40, 40, None))
+    assert torch.equal(medians.reference[0], METHOD.reference([web]))
+
+
+def test_no_window_lies_across_a_seam() -> None:
+    first, second = levels(3, 31), levels(4, 40)
+    apart = learnt([strip(first), strip(second, follows=False)], LanePlace(0, 40, 8))
+    joined = learnt([strip(first), strip(second)], LanePlace(0, 40, 8))
+    assert int(apart.windows.sum()) == (31 // 9 + 40 // 9) * 32
+    assert int(joined.windows.sum()) == 71 // 9 * 32
+
+
+def test_what_may_not_be_learnt_is_in_no_window() -> None:
+    web, keep = levels(5, 45), torch.ones(45, 40, dtype=torch.bool)
+    spoilt = web.clone()
+    spoilt[:, 12:15, 30:33] = 15 - spoilt[:, 12:15, 30:33]
+    keep[12:15, 30:33] = False
+    one, other = (learnt([strip(w, keep)], LanePlace(0, 40, 8)) for w in (web, spoilt))
+    assert torch.equal(one.reference, other.reference)
+    assert int(one.windows.sum()) < 5 * 32
+    assert learn_bands([strip(web, keep & False)], LanePlace(0, 40, 8), METHOD) is None
+    assert learn_bands([strip(levels(6, 8))], LanePlace(0, 40, 8), METHOD) is None
+    assert learn_bands([], LanePlace(0, 40, 8), METHOD) is None
+
+
+def part(seed: int, windows: list[int]) -> BandMedians:
+    generator = torch.Generator().manual_seed(seed)
+    shape = (len(windows), 2, 9)
+    reference = torch.randint(0, 16, shape, generator=generator).sort(dim=-1).values
+    return BandMedians(reference.to(torch.uint8), torch.tensor(windows))
+
+
+@settings(max_examples=30, deadline=None)
+@given(count=st.integers(1, 7), seed=st.integers(0, 1000))
+def test_the_combination_is_the_lower_median_and_ascending(count: int, seed: int) -> None:
+    parts = [part(seed + n, [99, 99]) for n in range(count)]
+    combined = combine_bands(parts)
+    stacked = np.sort(np.stack([p.reference.numpy() for p in parts]), axis=0)
+    np.testing.assert_array_equal(combined.numpy(), stacked[(count - 1) // 2])
+    assert (np.diff(combined.numpy().astype(int)) >= 0).all()
+
+
+def test_a_minority_of_foreign_segments_does_not_move_the_reference() -> None:
+    clean = part(0, [99, 99])
+    foreign = BandMedians(torch.full_like(clean.reference, 15), clean.windows)
+    assert torch.equal(combine_bands([clean, foreign, clean, foreign, clean]), clean.reference)
+
+
+def test_a_band_with_few_windows_borrows_from_the_nearest() -> None:
+    few = LEAST_WINDOWS - 1
+    one = part(1, [few, 99, few, few, 99])
+    combined = combine_bands([one])
+    for band, source in enumerate([1, 1, 1, 4, 4]):
+        assert torch.equal(combined[band], one.reference[source])
+
+
+def test_a_band_that_nobody_knows_now_keeps_what_it_had() -> None:
+    before = part(2, [99, 99]).reference
+    now = part(3, [99, 0])
+    combined = combine_bands([now], before)
+    assert torch.equal(combined[0], now.reference[0])
+    assert torch.equal(combined[1], before[1])
+
+
+def test_where_no_band_has_enough_the_best_known_counts() -> None:
+    one = part(4, [3, 5, 0])
+    combined = combine_bands([one])
+    assert all(torch.equal(band, one.reference[1]) for band in combined)
+
+
+@pytest.mark.parametrize("column", [0, 5, 16, 37])
+def test_scores_are_those_of_the_kernel_and_beyond_the_ends_the_last_band_counts(
+    column: int,
+) -> None:
+    web = levels(7, 30)
+    reference = kernels.median_reference(levels(8, 90, 24), 9, band_width=8)
+    scores = score_bands(METHOD, web, reference, BandPlace(8, 2), column)
+    everywhere = torch.stack([reference[min(max(b - 2, 0), 2)] for b in range(12)])
+    expected = kernels.fca_score_fast(web, everywhere, band_width=8, first_column=column)
+    np.testing.assert_array_equal(scores, expected.numpy())
+
+
+def test_what_is_normal_in_one_band_is_not_in_another() -> None:
+    web = torch.zeros(3, 90, 72, dtype=torch.uint8)
+    web[:, :, 40:] = 12  # a margin
+    place = LanePlace(0, 72, 8)
+    reference = learnt([strip(web)], place).reference
+    own = score_bands(METHOD, web, reference, BandPlace(8, 0), 0)
+    moved = score_bands(METHOD, web.roll(-24, dims=2), reference, BandPlace(8, 0), 0)
+    assert own[:, 20:28].max() == 0
+    assert moved[:, 20:28].min() > 0.4  # less at the border: fewer windows
