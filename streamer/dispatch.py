@@ -169,8 +169,9 @@ class Dispatcher:
     def _forget_replay(self, lane: int) -> None:
         """Let go of the settled tiles that no other worker needs any more."""
         own = {address: held for address, held in self._tiles.items() if address.lane == lane}
-        unsettled = [address.sequence for address, held in own.items() if not held.settled]
-        self._learning[lane].advance(min(unsettled, default=None))
+        # A settled tile that nobody has is on its way to the lane's next worker.
+        open_tiles = [a.sequence for a, held in own.items() if not held.settled or not held.worker]
+        self._learning[lane].advance(min(open_tiles, default=None))
         if (base := self._learning[lane].base) is None:
             return
         self._profiles[lane] = base

@@ -356,6 +356,19 @@ def test_a_state_from_before_this_capture_reaches_the_lanes_worker():
     assert profiles_sent(d) == [("b", learning(8))]
 
 
+def test_no_tile_is_forgotten_that_the_new_worker_still_has_to_see():
+    d = learning_lane(tiles=8)
+    settle(d, 0, 1, 2)
+    d.adopt_profile(learning(2), "a")
+    d.adopt_profile(learning(6), "a")
+    d.expire(10**12)
+    ask(d, "new", 2, 10**12)
+    assert [s.content.sequence for s in d.sendings(10**12)] == [2, 2, 3]
+    settle(d, 3, 4, 5)  # verdicts of the worker before
+    ask(d, "new", 9, 10**12)
+    assert [s.content.sequence for s in d.sendings(10**12)] == [4, 5, 6, 7]
+
+
 def test_the_tiles_kept_for_a_state_are_bounded():
     d = learning_lane(tiles=40)
     settle(d, *range(40))
