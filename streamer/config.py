@@ -173,7 +173,7 @@ class Profile(Section):
         """Features of a cross-web band; None: one band for a lane, or for the web."""
         if self.band_features is None:
             return DEFAULT_BAND if self.mode == "rolling" else None
-        return self.band_features or None
+        return self.band_features if self.band_features and self.mode != "per_tile" else None
 
     @model_validator(mode="after")
     def _file_needs_fixed(self) -> Profile:
@@ -305,17 +305,27 @@ class Config(Section):
             if given < least:
                 msg = f"{name} must be >= {what} = {least}, got {given}"
                 raise ValueError(msg)
-        if self.profile.mode == "rolling" and self.scoring.method != "fca_fast":
-            msg = (
-                f"profile.mode: rolling needs scoring.method: fca_fast, got {self.scoring.method}; "
-                "use profile.mode: fixed or per_tile"
-            )
-            raise ValueError(msg)
+        self._require_bands()
         simulated = self.source.columns if isinstance(self.source, SimulatorSource) else None
         if self.web.columns is not None and simulated not in (None, self.web.columns):
             msg = f"web.columns must be source.columns = {simulated}, got {self.web.columns}"
             raise ValueError(msg)
         return self
+
+    def _require_bands(self) -> None:
+        """Only the reference of the fast form can be learnt band by band, and go on learning."""
+        if self.scoring.method == "fca_fast":
+            return
+        given = f"got {self.scoring.method}"
+        if self.profile.mode == "rolling":
+            msg = (
+                f"profile.mode: rolling needs scoring.method: fca_fast, {given}; "
+                "use profile.mode: fixed or per_tile"
+            )
+            raise ValueError(msg)
+        if self.profile.band_width is not None:
+            msg = f"profile.band_features needs scoring.method: fca_fast, {given}"
+            raise ValueError(msg)
 
     @property
     def digest(self) -> str:

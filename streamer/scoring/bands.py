@@ -121,6 +121,25 @@ def combine_bands(
     return combined[held[nearest]]
 
 
+def join_lanes(parts: Sequence[tuple[LanePlace, BandMedians]]) -> tuple[int, torch.Tensor]:
+    """First band, and the reference (bands, C, T * T) of the web that lanes lie on, one or more.
+
+    A band that two lanes share is that of the lane with more windows in it, the first on equality;
+    one that none knows borrows from the nearest.
+    """
+    first = min(place.first_band for place, _ in parts)
+    end = max(place.first_band + len(medians.windows) for place, medians in parts)
+    _, channels, ranks = parts[0][1].reference.shape
+    reference = torch.zeros(end - first, channels, ranks, dtype=torch.uint8)
+    windows = torch.zeros(end - first, dtype=torch.int64)
+    for place, medians in parts:
+        own = slice(place.first_band - first, place.first_band - first + len(medians.windows))
+        better = medians.windows > windows[own]
+        reference[own][better] = medians.reference[better]
+        windows[own][better] = medians.windows[better]
+    return first, combine_bands([BandMedians(reference, windows)])
+
+
 @dataclass(frozen=True, slots=True)
 class BandPlace:
     """Where the bands of a reference lie: `width` in features, `first` counted from the left."""

@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 class Lesson:
     """The score, the features it works on, and how often normal web may raise an alarm.
 
-    `alarm_level` (raw score) overrules the calibration.
+    `alarm_level` (raw score) overrules the calibration. `band_width`: a profile has a reference for
+    each cross-web band of so many features; None: one for all.
     """
 
     method: Method
     spec: BackboneSpec
     target: CalibrationTarget
     alarm_level: float | None = None
+    band_width: int | None = None
 
     @classmethod
     def of(cls, settings: config.Config, geometry: WebGeometry, spec: BackboneSpec) -> Lesson:
@@ -35,7 +37,8 @@ class Lesson:
         method = open_scorer(settings.scoring)
         rate = settings.calibration.false_alarms_per_100m
         target = CalibrationTarget(geometry, spec.stride, method.patch_size, rate)
-        return cls(method, spec, target, settings.calibration.alarm_level)
+        alarm_level = settings.calibration.alarm_level
+        return cls(method, spec, target, alarm_level, settings.profile.band_width)
 
     def edges(self, halo: Halo) -> Edges:
         """A side with less halo than its scores depend on has no more web beyond it."""

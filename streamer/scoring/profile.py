@@ -225,16 +225,22 @@ def learn_reference(maps: Sequence[torch.Tensor], method: Method) -> torch.Tenso
 
 
 def complete_profile(
-    scale: ChannelScale, reference: torch.Tensor, scores: Sequence[ScoreArray], lesson: Lesson
+    scale: ChannelScale,
+    reference: torch.Tensor,
+    scores: Sequence[ScoreArray],
+    lesson: Lesson,
+    bands: BandPlace | None = None,
 ) -> TextureProfile:
-    """The profile with its calibration from `scores`, which its own reference gave."""
-    method, spec = lesson.method, lesson.spec
+    """The profile with its calibration from `scores`, which its own reference gave.
+
+    With `bands`, `reference` is (bands, C, T * T).
+    """
     calibration = calibrate(scores, lesson.target)
     if lesson.alarm_level is not None:
         calibration = calibration.with_alarm_level(lesson.alarm_level)
-    return TextureProfile(
-        scale, reference, calibration, method.name, method.parameters, spec.name, spec.digest
-    )
+    method, spec = lesson.method, lesson.spec
+    learnt_for = (method.name, method.parameters, spec.name, spec.digest)
+    return TextureProfile(scale, reference, calibration, *learnt_for, bands)
 
 
 def holds_window(quantised: torch.Tensor, method: Method) -> bool:

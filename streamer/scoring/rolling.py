@@ -7,17 +7,26 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from streamer.message import ProfileState
-from streamer.scoring.bands import BandPlace, LevelStrip, combine_bands, learn_bands
+from streamer.scoring.bands import BandPlace, combine_bands, learn_bands
 from streamer.scoring.features import learn_scale
-from streamer.scoring.profile import complete_profile, holds_window, require_bands
+from streamer.scoring.profile import complete_profile, require_bands
 from streamer.scoring.rolling_state import Change, RollingState, distance
-from streamer.scoring.seen_tile import Levels, SeenTile, maps, pieces, without_alarms
+from streamer.scoring.seen_tile import (
+    Levels,
+    SeenTile,
+    maps,
+    pieces,
+    rescore,
+    strips,
+    without_alarms,
+)
 from streamer.scoring.segment import Segment
 
 if TYPE_CHECKING:
+    import torch
+
     from streamer.message import ScoreArray
     from streamer.scoring.bands import BandMedians, LanePlace
     from streamer.scoring.features import ChannelScale
@@ -78,7 +87,8 @@ class RollingLane:
 
         A tile that comes again teaches nothing again.
         """
-        if tile.sequence < self.next_sequence:
+        is_fixed = self.state.profile is not None and not self.plan.refreshes
+        if tile.sequence < self.next_sequence or is_fixed:
             return False
         self.next_sequence = tile.sequence + 1
         if self.state.learnt_from is None:
@@ -146,38 +156,23 @@ class RollingLane:
         """The scale of all that is web, and the tiles as levels."""
         if self.known_scale is not None:
             return self.known_scale, tiles
-        web = [torch.from_numpy(np.isfinite(tile.scores).ravel()) for tile in tiles]
-        cells = [t.features.flatten(1)[:, w].unsqueeze(1) for t, w in zip(tiles, web, strict=True)]
-        scale = learn_scale(cells)
+        scale = learn_scale([tile.web for tile in tiles])
         quantise = self.lesson.method.quantise
         return scale, [replace(t, features=quantise(t.features, scale)) for t in tiles]
 
     def _learn(self, tiles: list[SeenTile], gate: float) -> BandMedians | None:
         """From tiles in order."""
-        strips = []
-        for piece in pieces(tiles):
-            for index, tile in enumerate(piece):
-                keep = torch.from_numpy(tile.may_be_learnt(gate))
-                strips.append(LevelStrip(tile.features, keep, index > 0))
-        return learn_bands(strips, self.place, require_bands(self.lesson.method))
+        return learn_bands(strips(tiles, gate), self.place, require_bands(self.lesson.method))
 
     def _judge_again(self, tiles: list[SeenTile], profile: TextureProfile) -> list[SeenTile]:
         """With the scores that `profile` gives, segment by segment; NaN where no window fits."""
         groups = self._by_segment(tiles).values()
+        judge = self.lesson.method, self.place.first_column
         return [
             replace(tile, scores=scores)
             for piece in (piece for group in groups for piece in pieces(group))
-            for tile, scores in zip(piece, self._rescore(piece, profile), strict=True)
+            for tile, scores in zip(piece, rescore(piece, profile, *judge), strict=True)
         ]
-
-    def _rescore(self, piece: list[SeenTile], profile: TextureProfile) -> list[ScoreArray]:
-        method, ends = self.lesson.method, np.cumsum([tile.scores.shape[0] for tile in piece])
-        levels = torch.cat([tile.features for tile in piece], dim=1)
-        seen = np.concatenate([tile.scores for tile in piece])
-        scores = np.full_like(seen, np.nan)
-        if holds_window(levels, method):
-            scores = profile.score(method, levels, self.place.first_column)
-        return np.split(np.where(np.isfinite(seen), scores, np.float32(np.nan)), ends[:-1])
 
     def _refresh(self, sequence: int, present: TextureProfile) -> None:
         """Close the segment that is complete and make the profile of the next one."""
@@ -219,11 +214,10 @@ class RollingLane:
         self, scale: ChannelScale, reference: torch.Tensor, maps: list[ScoreArray]
     ) -> TextureProfile:
         width = self.place.band_width
-        profile = complete_profile(
-            scale, reference if width is not None else reference[0], maps, self.lesson
-        )
-        bands = None if width is None else BandPlace(width, self.place.first_band)
-        return replace(profile, bands=bands)
+        if width is None:
+            return complete_profile(scale, reference[0], maps, self.lesson)
+        bands = BandPlace(width, self.place.first_band)
+        return complete_profile(scale, reference, maps, self.lesson, bands)
 
     def adopt(self, state: RollingState) -> None:
         """Continue as another worker would that came as far as `state`."""
@@ -238,7 +232,8 @@ class RollingLane:
         content = state.to_bytes()
         digest = hashlib.sha256(content).hexdigest()
         place = (key.roll, key.camera, key.lane, state.since)
-        return ProfileState(*place, digest, content, state.learnt_from)
+        learnt_from = state.learnt_from if self.plan.refreshes else None
+        return ProfileState(*place, digest, content, learnt_from)
 
 
 def _bands_of(profile: TextureProfile) -> torch.Tensor:

@@ -25,7 +25,8 @@ class RollingPlan:
 
     Scores above `gate` (in units of the alarm level) are not learnt. When more than `change_share`
     of the cells of every tile in `change_lines` lines is above it, the web is a new article.
-    `own_reference`: a cell may also be normal by its own tile's texture.
+    `own_reference`: a cell may also be normal by its own tile's texture. Without `refreshes` the
+    first profile is the last one.
     """
 
     refresh_tiles: int
@@ -37,6 +38,7 @@ class RollingPlan:
     change_share: float = 0.5
     change_lines: int = 2000
     own_reference: bool = False
+    refreshes: bool = True
 
     def __post_init__(self) -> None:
         require(self.refresh_tiles > 0, "refresh_tiles must be > 0", self.refresh_tiles)
@@ -47,7 +49,8 @@ class RollingPlan:
     def of(cls, settings: config.Config, geometry: WebGeometry) -> RollingPlan:
         """As configured; metres are rounded up to whole tiles and segments."""
         profile, tile_lines = settings.profile, settings.tiles.lines
-        refresh = -(-geometry.lines(profile.refresh_m) // tile_lines)
+        refreshes = profile.mode == "rolling"
+        refresh = -(-geometry.lines(profile.refresh_m) // tile_lines) if refreshes else 1
 
         def segments(metres: float) -> int:
             return -(-geometry.lines(metres) // (tile_lines * refresh)) if metres > 0 else 0
@@ -62,6 +65,7 @@ class RollingPlan:
             change_share=profile.change_share,
             change_lines=geometry.lines(profile.change_m),
             own_reference=profile.own_reference,
+            refreshes=refreshes,
         )
 
     def segment_of(self, sequence: int) -> int:

@@ -1,4 +1,4 @@
-"""Tiles that were judged and what may be learnt of them; knows no profile and learns nothing."""
+"""Tiles that were judged, joined to pieces of web, and what may be learnt of them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ import numpy as np
 import torch
 from torch.nn.functional import max_pool2d
 
+from streamer.scoring.bands import LevelStrip
+from streamer.scoring.profile import holds_window
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from streamer.message import Interval, ScoreArray, ScoreMap
+    from streamer.scoring.method import Method
+    from streamer.scoring.profile import TextureProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,12 @@ class SeenTile:
         levels = self.levels
         return (self.scores - levels.background) / (levels.alarm_level - levels.background)
 
+    @property
+    def web(self) -> torch.Tensor:
+        """(C, 1, cells): the features of the cells that have a score."""
+        seen = torch.from_numpy(np.isfinite(self.scores).ravel())
+        return self.features.flatten(1)[:, seen].unsqueeze(1)
+
     def may_be_learnt(self, gate: float) -> NDArray[np.bool_]:
         """(rows, columns): web that scored no higher than `gate`."""
         learnt: NDArray[np.bool_] = np.isfinite(self.scores) & (self.normalised <= gate)
@@ -73,6 +84,31 @@ def pieces(tiles: Sequence[SeenTile]) -> list[list[SeenTile]]:
         else:
             grouped.append([tile])
     return grouped
+
+
+def strips(tiles: Sequence[SeenTile], gate: float = np.inf) -> list[LevelStrip]:
+    """What may be learnt of tiles in order: web that scored no higher than `gate`."""
+    return [
+        LevelStrip(tile.features, torch.from_numpy(tile.may_be_learnt(gate)), index > 0)
+        for piece in pieces(tiles)
+        for index, tile in enumerate(piece)
+    ]
+
+
+def rescore(
+    piece: Sequence[SeenTile], profile: TextureProfile, method: Method, first_column: int
+) -> list[ScoreArray]:
+    """What `profile` scores each tile of a piece of web, NaN where no window fits or no web is.
+
+    The features are levels; `first_column` is the web column of column 0, in features.
+    """
+    ends = np.cumsum([tile.scores.shape[0] for tile in piece])
+    levels = torch.cat([tile.features for tile in piece], dim=1)
+    seen = np.concatenate([tile.scores for tile in piece])
+    scores = np.full_like(seen, np.nan)
+    if holds_window(levels, method):
+        scores = profile.score(method, levels, first_column)
+    return np.split(np.where(np.isfinite(seen), scores, np.float32(np.nan)), ends[:-1])
 
 
 def maps(tiles: Sequence[SeenTile]) -> list[ScoreArray]:

@@ -46,8 +46,8 @@ class ScoringPolicy:
     """What a worker must know besides its backbone.
 
     `saved` is a profile for all lanes. `bootstrap_tiles` is how many sequence numbers a lane
-    learns from; 0: it never learns, and every tile is judged by itself. `rolling`: it goes on
-    learning, after this plan. `evidence_level` is in units of the alarm level.
+    learns from; 0: it never learns, and every tile is judged by itself. `rolling`: it learns
+    bands, or goes on learning, after this plan. `evidence_level` is in units of the alarm level.
     """
 
     lesson: Lesson
@@ -71,7 +71,9 @@ class ScoringPolicy:
         lines = geometry.lines(profile.bootstrap_m)
         tiles = -(-lines // settings.tiles.lines) if profile.mode == "fixed" else 0
         saved = _load(profile.file, lesson) if profile.file is not None else None
-        rolling = RollingPlan.of(settings, geometry) if profile.mode == "rolling" else None
+        banded = profile.mode == "fixed" and saved is None and profile.band_width is not None
+        learns_bands = profile.mode == "rolling" or banded
+        rolling = RollingPlan.of(settings, geometry) if learns_bands else None
         return cls(lesson, tiles, settings.decision.evidence_level, worker, saved, rolling)
 
 
