@@ -12,6 +12,7 @@ from streamer.scoring.bands import (
     LanePlace,
     LevelStrip,
     combine_bands,
+    join_lanes,
     learn_bands,
     score_bands,
 )
@@ -148,3 +149,34 @@ def test_what_is_normal_in_one_band_is_not_in_another() -> None:
     moved = score_bands(METHOD, web.roll(-24, dims=2), reference, BandPlace(8, 0), 0)
     assert own[:, 20:28].max() == 0
     assert moved[:, 20:28].min() > 0.4  # less at the border: fewer windows
+
+
+@pytest.mark.parametrize("cuts", [[72], [24, 48], [20, 52], [28, 44]])
+def test_lanes_join_to_the_bands_of_the_web(cuts: list[int]) -> None:
+    whole = levels(9, 90, 72)
+    whole[:, :, 40:] //= 2
+    first_columns = [0, *np.cumsum(cuts)[:-1].tolist()]
+    parts = []
+    for first, one in zip(first_columns, torch.split(whole, cuts, dim=2), strict=True):
+        place = LanePlace(first, one.shape[2], 8)
+        parts.append((place, learnt([strip(one.contiguous())], place)))
+    first_band, reference = join_lanes(parts)
+    expected = learnt([strip(whole)], LanePlace(0, 72, 8)).reference
+    assert (first_band, reference.shape) == (0, expected.shape)
+    inner = [band for band in range(9) if all(abs(8 * band + 4 - c) > 8 for c in first_columns[1:])]
+    assert len(inner) >= 6
+    for band in inner:  # windows across two lanes are in neither
+        assert torch.equal(reference[band], expected[band])
+
+
+def test_a_band_between_lanes_borrows_from_the_nearest() -> None:
+    left, right = levels(10, 45, 16), levels(11, 45, 24)
+    places = LanePlace(8, 16, 8), LanePlace(40, 24, 8)
+    parts = [
+        (place, learnt([strip(one)], place))
+        for place, one in zip(places, (left, right), strict=True)
+    ]
+    first_band, reference = join_lanes(parts)
+    assert (first_band, reference.shape[0]) == (1, 7)
+    assert torch.equal(reference[2], reference[1])
+    assert torch.equal(reference[3], reference[4])

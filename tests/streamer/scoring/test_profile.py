@@ -8,6 +8,8 @@ import torch
 
 from streamer.calibration import Calibration
 from streamer.config import Config
+from streamer.scoring import open_scorer
+from streamer.scoring.bands import BandPlace
 from streamer.scoring.features import ChannelScale, Edges, embed_web, fixed_scale
 from streamer.scoring.lesson import Lesson
 from streamer.scoring.profile import (
@@ -179,3 +181,51 @@ def test_profile_fits_only_its_backbone_method_and_parameters(profile, lesson, g
     fewer = Lesson.of(Config.model_validate({"scoring": {"levels": 8}}), geometry, lesson.spec)
     with pytest.raises(ValueError, match="for levels = 8 .* got {'levels': 16}"):
         require_fit(profile, fewer.method, lesson.spec)
+
+
+@pytest.fixture
+def banded(profile) -> TextureProfile:
+    reference = torch.stack([profile.reference, profile.reference // 2])
+    return replace(profile, reference=reference, bands=BandPlace(8, 3))
+
+
+def test_bands_are_saved_and_told_apart(profile, banded, tmp_path) -> None:
+    path = tmp_path / "banded.safetensors"
+    banded.save(path)
+    loaded = TextureProfile.load(path)
+    assert loaded.bands == BandPlace(8, 3)
+    assert torch.equal(loaded.reference, banded.reference)
+    digests = {profile.digest, banded.digest, replace(banded, bands=BandPlace(8, 2)).digest}
+    assert len(digests) == 3
+    assert loaded.digest == banded.digest
+
+
+def test_a_program_without_bands_would_refuse_them(banded, profile) -> None:
+    formats = [_description(one)["format"] for one in (profile, banded)]
+    assert formats == [1, 2]
+
+
+def _description(profile: TextureProfile) -> dict:
+    content = profile.to_bytes()
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    return json.loads(header["__metadata__"]["profile"])
+
+
+def test_bands_need_their_reference_and_a_method_that_knows_them(banded, profile, settings) -> None:
+    with pytest.raises(ValueError, match=r"bands of a profile must be \(bands, 4, T \* T\), got"):
+        replace(profile, bands=BandPlace(8, 0))
+    exact = open_scorer(settings.scoring.model_copy(update={"method": "fca"}))
+    with pytest.raises(ValueError, match="scoring.method must be fca_fast for references per band"):
+        banded.score(exact, torch.zeros(4, 20, 20), 0)
+
+
+def test_scores_follow_the_bands_of_the_web(banded, profile, lesson, quantised) -> None:
+    one = profile.score(lesson.method, quantised, 0)
+    np.testing.assert_array_equal(one, lesson.method.score(quantised, profile.reference))
+    # From column 0 on, all bands but the last lie before band 4: the first reference counts.
+    left = banded.score(lesson.method, quantised[:, :, :24].contiguous(), 0)
+    expected = profile.score(lesson.method, quantised[:, :, :24].contiguous(), 0)
+    np.testing.assert_array_equal(left, expected)
+    right = banded.score(lesson.method, quantised, 400)
+    halved = replace(profile, reference=profile.reference // 2)
+    np.testing.assert_array_equal(right, halved.score(lesson.method, quantised, 0))
