@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streamer.message import ProfileState
-from streamer.scoring.bands import BandPlace, combine_bands, learn_bands
+from streamer.scoring.bands import BandPlace, BandReference, combine_bands, learn_bands
 from streamer.scoring.features import learn_scale
 from streamer.scoring.profile import complete_profile, require_bands
-from streamer.scoring.rolling_state import Change, RollingState, distance
+from streamer.scoring.rolling_state import Change, RollingState
 from streamer.scoring.seen_tile import (
     Levels,
     SeenTile,
@@ -25,10 +25,8 @@ from streamer.scoring.seen_tile import (
 from streamer.scoring.segment import Segment
 
 if TYPE_CHECKING:
-    import torch
-
     from streamer.message import ScoreArray
-    from streamer.scoring.bands import BandMedians, LanePlace
+    from streamer.scoring.bands import BandMedians
     from streamer.scoring.features import ChannelScale
     from streamer.scoring.lane import LaneKey
     from streamer.scoring.lesson import Lesson
@@ -48,7 +46,6 @@ class RollingLane:
 
     plan: RollingPlan
     lesson: Lesson
-    place: LanePlace
     known_scale: ChannelScale | None
     state: RollingState = field(default_factory=RollingState)
     tiles: dict[int, SeenTile] = field(default_factory=dict)
@@ -162,16 +159,17 @@ class RollingLane:
 
     def _learn(self, tiles: list[SeenTile], gate: float) -> BandMedians | None:
         """From tiles in order."""
-        return learn_bands(strips(tiles, gate), self.place, require_bands(self.lesson.method))
+        return learn_bands(
+            strips(tiles, gate), self.plan.band_width, require_bands(self.lesson.method)
+        )
 
     def _judge_again(self, tiles: list[SeenTile], profile: TextureProfile) -> list[SeenTile]:
         """With the scores that `profile` gives, segment by segment; NaN where no window fits."""
         groups = self._by_segment(tiles).values()
-        judge = self.lesson.method, self.place.first_column
         return [
             replace(tile, scores=scores)
             for piece in (piece for group in groups for piece in pieces(group))
-            for tile, scores in zip(piece, rescore(piece, profile, *judge), strict=True)
+            for tile, scores in zip(piece, rescore(piece, profile, self.lesson.method), strict=True)
         ]
 
     def _refresh(self, sequence: int, present: TextureProfile) -> None:
@@ -206,18 +204,18 @@ class RollingLane:
             profile=profile,
             first=first,
             segments=segments,
-            step=distance(reference, before, levels),
-            drift=distance(reference, first, levels),
+            step=reference.distance(before, levels),
+            drift=reference.distance(first, levels),
         )
 
     def _profile(
-        self, scale: ChannelScale, reference: torch.Tensor, maps: list[ScoreArray]
+        self, scale: ChannelScale, known: BandReference, maps: list[ScoreArray]
     ) -> TextureProfile:
-        width = self.place.band_width
+        width = self.plan.band_width
         if width is None:
-            return complete_profile(scale, reference[0], maps, self.lesson)
-        bands = BandPlace(width, self.place.first_band)
-        return complete_profile(scale, reference, maps, self.lesson, bands)
+            return complete_profile(scale, known.reference[0], maps, self.lesson)
+        bands = BandPlace(width, known.first)
+        return complete_profile(scale, known.reference, maps, self.lesson, bands)
 
     def adopt(self, state: RollingState) -> None:
         """Continue as another worker would that came as far as `state`."""
@@ -236,6 +234,8 @@ class RollingLane:
         return ProfileState(*place, digest, content, learnt_from)
 
 
-def _bands_of(profile: TextureProfile) -> torch.Tensor:
-    """(bands, C, T * T), one band if the profile has none."""
-    return profile.reference if profile.bands is not None else profile.reference[None]
+def _bands_of(profile: TextureProfile) -> BandReference:
+    """One band if the profile has none."""
+    if profile.bands is None:
+        return BandReference(profile.reference[None])
+    return BandReference(profile.reference, profile.bands.first)

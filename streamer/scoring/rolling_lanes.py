@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streamer.message import require
-from streamer.scoring.bands import LanePlace
 from streamer.scoring.lane import LaneKey
 from streamer.scoring.profile import require_bands, require_fit
 from streamer.scoring.rolling import RollingLane
@@ -37,10 +36,7 @@ class RollingLanes:
         key = LaneKey.of(tile)
         self._forget_other_rolls(key)
         if key not in self._lanes:
-            stride = self._lesson.spec.stride
-            columns = -(-tile.column_count // stride)
-            place = LanePlace(tile.first_column // stride, columns, self._plan.band_width)
-            self._lanes[key] = RollingLane(self._plan, self._lesson, place, self._known_scale)
+            self._lanes[key] = RollingLane(self._plan, self._lesson, self._known_scale)
         lane = self._lanes[key]
         if key in self._adopted:
             lane.adopt(self._adopted.pop(key))

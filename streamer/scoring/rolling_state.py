@@ -10,6 +10,7 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
+from streamer.scoring.bands import BandReference
 from streamer.scoring.profile import HEADER_SIZE, TextureProfile
 from streamer.scoring.segment import Segment
 
@@ -42,7 +43,7 @@ class RollingState:
     step: float = 0.0
     drift: float = 0.0
     profile: TextureProfile | None = None
-    first: torch.Tensor | None = None
+    first: BandReference | None = None
     segments: tuple[Segment, ...] = field(default=())
 
     def to_bytes(self) -> bytes:
@@ -65,7 +66,8 @@ class RollingState:
                 bytearray(self.profile.to_bytes()), dtype=torch.uint8
             )
         if self.first is not None:
-            tensors["first"] = self.first.contiguous()
+            tensors["first"] = self.first.reference.contiguous()
+            tensors["first_band"] = torch.tensor(self.first.first)
         return safetensors.torch.save(tensors, metadata={_KEY: json.dumps(figures, sort_keys=True)})
 
     @classmethod
@@ -88,7 +90,7 @@ class RollingState:
                 figures["step"],
                 figures["drift"],
                 profile,
-                tensors.get("first"),
+                _first_reference(tensors),
                 tuple(_unpack(number, tensors) for number in figures["segments"]),
             )
         except (KeyError, TypeError, SafetensorError) as error:
@@ -96,10 +98,10 @@ class RollingState:
             raise ValueError(msg) from None
 
 
-def distance(reference: torch.Tensor, other: torch.Tensor, levels: int) -> float:
-    """Mean absolute difference of two references in levels, as share of the feature range."""
-    difference = reference.to(torch.int16) - other.to(torch.int16)
-    return float(difference.abs().double().mean()) / (levels - 1)
+def _first_reference(tensors: dict[str, torch.Tensor]) -> BandReference | None:
+    if "first" not in tensors:
+        return None
+    return BandReference(tensors["first"], int(tensors["first_band"]))
 
 
 def _unpack(number: int, tensors: dict[str, torch.Tensor]) -> Segment:

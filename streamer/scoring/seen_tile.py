@@ -37,7 +37,7 @@ class Levels:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SeenTile:
-    """The core of a tile that was judged, `lines` of the web.
+    """The core of a tile that was judged, `lines` of the web, from feature `first_column` on.
 
     `features` (C, rows, columns) are levels, or float32 while the lane has no scale. `scores`
     (rows, columns) are raw, NaN where there is no web. `starts_piece`: the web before it is not its
@@ -46,6 +46,7 @@ class SeenTile:
 
     sequence: int
     lines: Interval
+    first_column: int
     starts_piece: bool
     features: torch.Tensor
     scores: ScoreArray
@@ -56,6 +57,12 @@ class SeenTile:
         """The scores in units of the alarm level."""
         levels = self.levels
         return (self.scores - levels.background) / (levels.alarm_level - levels.background)
+
+    def follows(self, other: SeenTile) -> bool:
+        """Whether the web of this tile continues that of another, in the same columns."""
+        columns = (self.first_column, self.scores.shape[1])
+        same = columns == (other.first_column, other.scores.shape[1])
+        return same and self.lines.first == other.lines.end and not self.starts_piece
 
     @property
     def web(self) -> torch.Tensor:
@@ -75,11 +82,10 @@ class SeenTile:
 
 
 def pieces(tiles: Sequence[SeenTile]) -> list[list[SeenTile]]:
-    """Tiles in order, grouped where each continues the web of the one before."""
+    """Tiles in order, grouped where each continues the web of the one before, as wide as it."""
     grouped: list[list[SeenTile]] = []
     for tile in tiles:
-        follows = grouped and grouped[-1][-1].lines.end == tile.lines.first
-        if follows and not tile.starts_piece:
+        if grouped and tile.follows(grouped[-1][-1]):
             grouped[-1].append(tile)
         else:
             grouped.append([tile])
@@ -89,25 +95,28 @@ def pieces(tiles: Sequence[SeenTile]) -> list[list[SeenTile]]:
 def strips(tiles: Sequence[SeenTile], gate: float = np.inf) -> list[LevelStrip]:
     """What may be learnt of tiles in order: web that scored no higher than `gate`."""
     return [
-        LevelStrip(tile.features, torch.from_numpy(tile.may_be_learnt(gate)), index > 0)
+        LevelStrip(
+            tile.features,
+            torch.from_numpy(tile.may_be_learnt(gate)),
+            tile.first_column,
+            index > 0,
+        )
         for piece in pieces(tiles)
         for index, tile in enumerate(piece)
     ]
 
 
-def rescore(
-    piece: Sequence[SeenTile], profile: TextureProfile, method: Method, first_column: int
-) -> list[ScoreArray]:
+def rescore(piece: Sequence[SeenTile], profile: TextureProfile, method: Method) -> list[ScoreArray]:
     """What `profile` scores each tile of a piece of web, NaN where no window fits or no web is.
 
-    The features are levels; `first_column` is the web column of column 0, in features.
+    The features are levels.
     """
     ends = np.cumsum([tile.scores.shape[0] for tile in piece])
     levels = torch.cat([tile.features for tile in piece], dim=1)
     seen = np.concatenate([tile.scores for tile in piece])
     scores = np.full_like(seen, np.nan)
     if holds_window(levels, method):
-        scores = profile.score(method, levels, first_column)
+        scores = profile.score(method, levels, piece[0].first_column)
     return np.split(np.where(np.isfinite(seen), scores, np.float32(np.nan)), ends[:-1])
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from streamer.message import require
-from streamer.scoring.bands import BandMedians
+from streamer.scoring.bands import BandMedians, BandReference
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,8 +51,9 @@ class Segment:
         shapes = torch.tensor([one.shape for one in self.maps], dtype=torch.int64).view(-1, 2)
         content = {"map_shapes": shapes, "maps": _squeeze(b"".join(m.tobytes() for m in self.maps))}
         if self.medians is not None:
-            reference = self.medians.reference
+            reference = self.medians.known.reference
             content |= {
+                "first": torch.tensor(self.medians.known.first),
                 "windows": self.medians.windows,
                 "shape": torch.tensor(reference.shape),
                 # Ascending small steps, most of them 0.
@@ -82,7 +83,8 @@ def _unpack_medians(content: dict[str, torch.Tensor]) -> BandMedians | None:
     shape = tuple(int(size) for size in content["shape"])
     steps = np.frombuffer(_expand(content["steps"], int(np.prod(shape))), np.uint8)
     reference = np.cumsum(steps.reshape(shape), axis=-1, dtype=np.uint8)
-    return BandMedians(torch.from_numpy(reference), content["windows"])
+    known = BandReference(torch.from_numpy(reference), int(content["first"]))
+    return BandMedians(known, content["windows"])
 
 
 def _squeeze(content: bytes) -> torch.Tensor:

@@ -167,6 +167,7 @@ class TileScorer:
             SeenTile(
                 tile.sequence,
                 Interval(tile.first_line, tile.first_line + tile.line_count),
+                tile.first_column // self._stride,
                 tile.halo.top == 0,
                 kept[:, rows, columns],
                 score_map.scores,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from streamer.message import Interval, require
-from streamer.scoring.bands import BandPlace, LanePlace, join_lanes, learn_bands
+from streamer.scoring.bands import BandPlace, join_lanes, learn_bands
 from streamer.scoring.cells import core_cells, core_web, masked_cells
 from streamer.scoring.features import embed_web, fixed_scale, learn_scale
 from streamer.scoring.profile import complete_profile, learn_profile, require_bands
@@ -37,7 +37,10 @@ def learn_web_profile(tiles: Iterable[Tile], backbone: Backbone, lesson: Lesson)
     """
     scale = fixed_scale(backbone.spec)
     if lesson.band_width is not None:
-        return _learn_bands([_seen(tile, backbone, lesson, scale) for tile in tiles], lesson, scale)
+        lanes: dict[int, list[SeenTile]] = {}
+        for tile in tiles:
+            lanes.setdefault(tile.lane, []).append(_seen(tile, backbone, lesson, scale))
+        return _learn_bands(list(lanes.values()), lesson, scale)
     method, stride = lesson.method, backbone.spec.stride
     cores = []
     for tile in tiles:
@@ -50,58 +53,45 @@ def learn_web_profile(tiles: Iterable[Tile], backbone: Backbone, lesson: Lesson)
     return learn_profile(cores, scale, lesson)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _LaneTile:
-    """A tile's core, quantised or not, that teaches wherever `scores` is a number."""
-
-    place: LanePlace
-    seen: SeenTile
-
-    def quantised(self, method: Method, scale: ChannelScale) -> _LaneTile:
-        """With levels in place of the features."""
-        levels = method.quantise(self.seen.features, scale)
-        return _LaneTile(self.place, replace(self.seen, features=levels))
-
-
-def _seen(tile: Tile, backbone: Backbone, lesson: Lesson, scale: ChannelScale | None) -> _LaneTile:
+def _seen(tile: Tile, backbone: Backbone, lesson: Lesson, scale: ChannelScale | None) -> SeenTile:
+    """The core as if all of it were normal; float32 features without a `scale`."""
     stride = backbone.spec.stride
     features = embed_web(backbone, tile.pixels, lesson.edges(tile.halo))
     rows, columns = core_cells(tile, stride)
     core = features[:, rows, columns]
     masked = masked_cells(tile, stride)[columns]
-    place = LanePlace(tile.first_column // stride, core.shape[2], lesson.band_width)
-    seen = SeenTile(
+    return SeenTile(
         tile.sequence,
         Interval(tile.first_line, tile.first_line + tile.line_count),
+        tile.first_column // stride,
         tile.halo.top == 0,
         core.clone() if scale is None else lesson.method.quantise(core, scale),
         np.where(masked, np.float32(np.nan), np.zeros(core.shape[1:], np.float32)),
         Levels(0.0, 1.0),
     )
-    return _LaneTile(place, seen)
 
 
 def _learn_bands(
-    tiles: list[_LaneTile], lesson: Lesson, scale: ChannelScale | None
+    lanes: list[list[SeenTile]], lesson: Lesson, scale: ChannelScale | None
 ) -> TextureProfile:
     method, size = require_bands(lesson.method), lesson.method.patch_size
-    require(len(tiles) > 0, f"maps must hold a window of {size} x {size} features", [])
+    sizes = [tuple(tile.features.shape) for lane in lanes for tile in lane]
+    rule = f"maps must hold a window of {size} x {size} features"
+    require(len(sizes) > 0, rule, sizes)
     if scale is None:
-        scale = learn_scale([tile.seen.web for tile in tiles])
-        tiles = [tile.quantised(method, scale) for tile in tiles]
-    lanes: dict[LanePlace, list[SeenTile]] = {}
-    for tile in tiles:
-        lanes.setdefault(tile.place, []).append(tile.seen)
-    learnt = [(place, learn_bands(strips(own), place, method)) for place, own in lanes.items()]
-    known = [(place, medians) for place, medians in learnt if medians is not None]
-    sizes = [tuple(tile.seen.features.shape) for tile in tiles]
-    require(len(known) > 0, f"maps must hold a window of {size} x {size} features", sizes)
-    first, reference = join_lanes(known)
-    bands = BandPlace(lesson.band_width or 0, first)
-    raw = complete_profile(scale, reference, [], lesson, bands)
+        scale = learn_scale([tile.web for lane in lanes for tile in lane])
+        lanes = [[_quantised(tile, method, scale) for tile in lane] for lane in lanes]
+    learnt = [learn_bands(strips(lane), lesson.band_width, method) for lane in lanes]
+    known = [one for one in learnt if one is not None]
+    require(len(known) > 0, rule, sizes)
+    joined = join_lanes(known)
+    bands = BandPlace(lesson.band_width or 0, joined.first)
+    raw = complete_profile(scale, joined.reference, [], lesson, bands)
     scores = [
-        np.concatenate(rescore(piece, raw, method, place.first_column))
-        for place, own in lanes.items()
-        for piece in pieces(own)
+        np.concatenate(rescore(piece, raw, method)) for lane in lanes for piece in pieces(lane)
     ]
-    return complete_profile(scale, reference, scores, lesson, bands)
+    return complete_profile(scale, joined.reference, scores, lesson, bands)
+
+
+def _quantised(tile: SeenTile, method: Method, scale: ChannelScale) -> SeenTile:
+    return replace(tile, features=method.quantise(tile.features, scale))

@@ -9,7 +9,7 @@ from streamer.scoring.bands import (
     LEAST_WINDOWS,
     BandMedians,
     BandPlace,
-    LanePlace,
+    BandReference,
     LevelStrip,
     combine_bands,
     join_lanes,
@@ -26,13 +26,15 @@ def levels(seed: int, rows: int, columns: int = 40) -> torch.Tensor:
     return torch.randint(0, 16, (3, rows, columns), generator=generator).to(torch.uint8)
 
 
-def strip(one: torch.Tensor, keep: torch.Tensor | None = None, follows: bool = True) -> LevelStrip:
+def strip(
+    one: torch.Tensor, column: int = 0, keep: torch.Tensor | None = None, follows: bool = True
+) -> LevelStrip:
     kept = torch.ones(one.shape[1:], dtype=torch.bool) if keep is None else keep
-    return LevelStrip(one, kept, follows)
+    return LevelStrip(one, kept, column, follows)
 
 
-def learnt(strips: list[LevelStrip], place: LanePlace) -> BandMedians:
-    medians = learn_bands(strips, place, METHOD)
+def learnt(strips: list[LevelStrip], band_width: int | None = 8) -> BandMedians:
+    medians = learn_bands(strips, band_width, METHOD)
     assert medians is not None
     return medians
 
@@ -41,31 +43,32 @@ def learnt(strips: list[LevelStrip], place: LanePlace) -> BandMedians:
 def test_bands_are_the_medians_of_the_whole_strip_however_it_was_cut(cuts: list[int]) -> None:
     web = levels(0, 90)
     parts = [strip(one) for one in torch.split(web, cuts, dim=1)]
-    medians = learnt(parts, LanePlace(0, 40, 8))
+    medians = learnt(parts)
     expected = kernels.median_reference(web, 9, band_width=8)
-    assert torch.equal(medians.reference, expected)
+    assert torch.equal(medians.known.reference, expected)
     assert medians.windows.tolist() == [40, 80, 80, 80, 40]
 
 
 def test_bands_lie_on_the_web_not_in_the_lane() -> None:
     web = levels(1, 45)
-    medians = learnt([strip(web)], LanePlace(20, 40, 8))
+    medians = learnt([strip(web, 20)])
     # Columns 20..59: bands 2 (20..23 and windows centred in them) to 7.
     expected = kernels.median_reference(web, 9, band_width=8, first_column=20)
-    assert LanePlace(20, 40, 8).first_band == 2
-    assert torch.equal(medians.reference, expected[2:])
+    assert medians.known.first == 2
+    assert torch.equal(medians.known.reference, expected[2:])
 
 
 def test_one_band_is_the_reference_of_the_method() -> None:
     web = levels(2, 54)
-    medians = learnt([strip(web)], LanePlace(40, 40, None))
-    assert torch.equal(medians.reference[0], METHOD.reference([web]))
+    medians = learnt([strip(web, 40)], None)
+    assert medians.known.first == 0
+    assert torch.equal(medians.known.reference[0], METHOD.reference([web]))
 
 
 def test_no_window_lies_across_a_seam() -> None:
     first, second = levels(3, 31), levels(4, 40)
-    apart = learnt([strip(first), strip(second, follows=False)], LanePlace(0, 40, 8))
-    joined = learnt([strip(first), strip(second)], LanePlace(0, 40, 8))
+    apart = learnt([strip(first), strip(second, follows=False)])
+    joined = learnt([strip(first), strip(second)])
     assert int(apart.windows.sum()) == (31 // 9 + 40 // 9) * 32
     assert int(joined.windows.sum()) == 71 // 9 * 32
 
@@ -75,35 +78,36 @@ def test_what_may_not_be_learnt_is_in_no_window() -> None:
     spoilt = web.clone()
     spoilt[:, 12:15, 30:33] = 15 - spoilt[:, 12:15, 30:33]
     keep[12:15, 30:33] = False
-    one, other = (learnt([strip(w, keep)], LanePlace(0, 40, 8)) for w in (web, spoilt))
-    assert torch.equal(one.reference, other.reference)
+    one, other = (learnt([strip(w, keep=keep)]) for w in (web, spoilt))
+    assert torch.equal(one.known.reference, other.known.reference)
     assert int(one.windows.sum()) < 5 * 32
-    assert learn_bands([strip(web, keep & False)], LanePlace(0, 40, 8), METHOD) is None
-    assert learn_bands([strip(levels(6, 8))], LanePlace(0, 40, 8), METHOD) is None
-    assert learn_bands([], LanePlace(0, 40, 8), METHOD) is None
+    assert learn_bands([strip(web, keep=keep & False)], 8, METHOD) is None
+    assert learn_bands([strip(levels(6, 8))], 8, METHOD) is None
+    assert learn_bands([], 8, METHOD) is None
 
 
-def part(seed: int, windows: list[int]) -> BandMedians:
+def part(seed: int, windows: list[int], first: int = 0) -> BandMedians:
     generator = torch.Generator().manual_seed(seed)
     shape = (len(windows), 2, 9)
     reference = torch.randint(0, 16, shape, generator=generator).sort(dim=-1).values
-    return BandMedians(reference.to(torch.uint8), torch.tensor(windows))
+    return BandMedians(BandReference(reference.to(torch.uint8), first), torch.tensor(windows))
 
 
 @settings(max_examples=30, deadline=None)
 @given(count=st.integers(1, 7), seed=st.integers(0, 1000))
 def test_the_combination_is_the_lower_median_and_ascending(count: int, seed: int) -> None:
     parts = [part(seed + n, [99, 99]) for n in range(count)]
-    combined = combine_bands(parts)
-    stacked = np.sort(np.stack([p.reference.numpy() for p in parts]), axis=0)
-    np.testing.assert_array_equal(combined.numpy(), stacked[(count - 1) // 2])
-    assert (np.diff(combined.numpy().astype(int)) >= 0).all()
+    combined = combine_bands(parts).reference.numpy()
+    stacked = np.sort(np.stack([p.known.reference.numpy() for p in parts]), axis=0)
+    np.testing.assert_array_equal(combined, stacked[(count - 1) // 2])
+    assert (np.diff(combined.astype(int)) >= 0).all()
 
 
 def test_a_minority_of_foreign_segments_does_not_move_the_reference() -> None:
     clean = part(0, [99, 99])
-    foreign = BandMedians(torch.full_like(clean.reference, 15), clean.windows)
-    assert torch.equal(combine_bands([clean, foreign, clean, foreign, clean]), clean.reference)
+    foreign = BandMedians(BandReference(torch.full((2, 2, 9), 15).byte()), clean.windows)
+    combined = combine_bands([clean, foreign, clean, foreign, clean])
+    assert torch.equal(combined.reference, clean.known.reference)
 
 
 def test_a_band_with_few_windows_borrows_from_the_nearest() -> None:
@@ -111,21 +115,59 @@ def test_a_band_with_few_windows_borrows_from_the_nearest() -> None:
     one = part(1, [few, 99, few, few, 99])
     combined = combine_bands([one])
     for band, source in enumerate([1, 1, 1, 4, 4]):
-        assert torch.equal(combined[band], one.reference[source])
+        assert torch.equal(combined.reference[band], one.of(source))
 
 
 def test_a_band_that_nobody_knows_now_keeps_what_it_had() -> None:
-    before = part(2, [99, 99]).reference
+    before = part(2, [99, 99]).known
     now = part(3, [99, 0])
     combined = combine_bands([now], before)
-    assert torch.equal(combined[0], now.reference[0])
-    assert torch.equal(combined[1], before[1])
+    assert torch.equal(combined.reference[0], now.of(0))
+    assert torch.equal(combined.reference[1], before.reference[1])
 
 
 def test_where_no_band_has_enough_the_best_known_counts() -> None:
     one = part(4, [3, 5, 0])
     combined = combine_bands([one])
-    assert all(torch.equal(band, one.reference[1]) for band in combined)
+    assert all(torch.equal(band, one.of(1)) for band in combined.reference)
+
+
+def test_webs_that_lie_apart_meet_in_the_bands_that_they_share() -> None:
+    left, right = part(5, [99, 99, 99], first=1), part(6, [99, 99], first=3)
+    combined = combine_bands([left, right], part(7, [99], first=7).known)
+    assert (combined.first, combined.end) == (1, 8)
+    assert torch.equal(combined.reference[0], left.of(1))
+    both = torch.minimum(left.of(3), right.of(3))
+    assert torch.equal(combined.reference[2], both)  # the lower median of two
+    assert torch.equal(combined.reference[3], right.of(4))
+    assert torch.equal(combined.reference[4], right.of(4))  # borrowed
+    assert torch.equal(combined.reference[6], part(7, [99]).of(0))
+
+
+def test_distance_is_the_mean_difference_in_the_range_of_the_levels() -> None:
+    reference = BandReference(torch.tensor([[[0, 3, 15]]], dtype=torch.uint8))
+    other = BandReference(torch.tensor([[[15, 3, 0]]], dtype=torch.uint8))
+    assert reference.distance(reference, 16) == 0
+    assert reference.distance(other, 16) == pytest.approx(2 / 3)
+    longer = BandReference(torch.cat([reference.reference, other.reference]), 4)
+    assert longer.distance(BandReference(other.reference, 5), 16) == 0
+    assert longer.distance(BandReference(other.reference, 6), 16) == 0
+    assert longer.distance(BandReference(other.reference, 4), 16) == pytest.approx(2 / 3)
+
+
+def test_tiles_of_other_widths_teach_what_the_web_shows_them() -> None:
+    """A mask at the web's edges makes a tile narrower, or lets it begin later."""
+    web = levels(12, 90)
+    parts = [strip(web[:, :45, :30]), strip(web[:, 45:, 16:], 16, follows=False)]
+    medians = learnt(parts)
+    assert (medians.known.first, medians.known.end) == (0, 5)
+    left = learnt([strip(web[:, :45, :30].contiguous())])
+    right = learnt([strip(web[:, 45:, 16:].contiguous(), 16)])
+    assert torch.equal(medians.of(0), left.of(0))
+    assert torch.equal(medians.of(4), right.of(4))
+    assert medians.windows.tolist() == [
+        left.windows_in(band) + right.windows_in(band) for band in range(5)
+    ]
 
 
 @pytest.mark.parametrize("column", [0, 5, 16, 37])
@@ -143,8 +185,7 @@ def test_scores_are_those_of_the_kernel_and_beyond_the_ends_the_last_band_counts
 def test_what_is_normal_in_one_band_is_not_in_another() -> None:
     web = torch.zeros(3, 90, 72, dtype=torch.uint8)
     web[:, :, 40:] = 12  # a margin
-    place = LanePlace(0, 72, 8)
-    reference = learnt([strip(web)], place).reference
+    reference = learnt([strip(web)]).known.reference
     own = score_bands(METHOD, web, reference, BandPlace(8, 0), 0)
     moved = score_bands(METHOD, web.roll(-24, dims=2), reference, BandPlace(8, 0), 0)
     assert own[:, 20:28].max() == 0
@@ -155,28 +196,20 @@ def test_what_is_normal_in_one_band_is_not_in_another() -> None:
 def test_lanes_join_to_the_bands_of_the_web(cuts: list[int]) -> None:
     whole = levels(9, 90, 72)
     whole[:, :, 40:] //= 2
-    first_columns = [0, *np.cumsum(cuts)[:-1].tolist()]
-    parts = []
-    for first, one in zip(first_columns, torch.split(whole, cuts, dim=2), strict=True):
-        place = LanePlace(first, one.shape[2], 8)
-        parts.append((place, learnt([strip(one.contiguous())], place)))
-    first_band, reference = join_lanes(parts)
-    expected = learnt([strip(whole)], LanePlace(0, 72, 8)).reference
-    assert (first_band, reference.shape) == (0, expected.shape)
-    inner = [band for band in range(9) if all(abs(8 * band + 4 - c) > 8 for c in first_columns[1:])]
+    firsts = [0, *np.cumsum(cuts)[:-1].tolist()]
+    lanes = zip(firsts, torch.split(whole, cuts, dim=2), strict=True)
+    joined = join_lanes([learnt([strip(one.contiguous(), first)]) for first, one in lanes])
+    expected = learnt([strip(whole)]).known
+    assert (joined.first, joined.end) == (0, 9)
+    inner = [band for band in range(9) if all(abs(8 * band + 4 - c) > 8 for c in firsts[1:])]
     assert len(inner) >= 6
     for band in inner:  # windows across two lanes are in neither
-        assert torch.equal(reference[band], expected[band])
+        assert torch.equal(joined.reference[band], expected.reference[band])
 
 
 def test_a_band_between_lanes_borrows_from_the_nearest() -> None:
-    left, right = levels(10, 45, 16), levels(11, 45, 24)
-    places = LanePlace(8, 16, 8), LanePlace(40, 24, 8)
-    parts = [
-        (place, learnt([strip(one)], place))
-        for place, one in zip(places, (left, right), strict=True)
-    ]
-    first_band, reference = join_lanes(parts)
-    assert (first_band, reference.shape[0]) == (1, 7)
-    assert torch.equal(reference[2], reference[1])
-    assert torch.equal(reference[3], reference[4])
+    left, right = learnt([strip(levels(10, 45, 16), 8)]), learnt([strip(levels(11, 45, 24), 40)])
+    joined = join_lanes([left, right])
+    assert (joined.first, joined.end) == (1, 8)
+    assert torch.equal(joined.reference[2], joined.reference[1])
+    assert torch.equal(joined.reference[3], joined.reference[4])

@@ -356,3 +356,22 @@ def test_a_tile_that_fails_is_learnt_when_it_comes_again(
         assert again.score_map.profile_digest == expected.score_map.profile_digest
         assert (again.profile is None) == (expected.profile is None)
         assert again.profile is None or again.profile == replace(expected.profile)
+
+
+def test_a_web_that_wanders_under_its_masks_is_learnt_where_it_lies(
+    backbone, tile_of, web, clean
+) -> None:
+    """A mask at the edge makes the next tiles narrower, or lets them begin later."""
+    line = Line(scorer_of(backbone), tile_of)
+    maps = []
+    for n in range(24):
+        first, end = ((0, 256), (32, 256), (0, 208), (16, 240))[n % 4]
+        pixels = clean(n)[:, first:end].copy()
+        if n == 18:
+            pixels = with_hole(pixels, 64)
+        maps.append(line.judge(pixels, first_column=first, column_count=end - first).score_map)
+    (lane,) = line.scorer._rolling._lanes.values()
+    assert lane.state.profile.reference.shape[0] == 4
+    found = [peak(one) for one in maps[BOOTSTRAP_TILES:]]
+    assert found.index(max(found)) == 18 - BOOTSTRAP_TILES
+    assert max(found) > 1 > sorted(found)[-2]

@@ -22,12 +22,12 @@ def message(lane: int = 0, roll: str = "roll", **fields: int) -> ProfileState:
     return ProfileState(roll, "cam0", lane, state.since, "digest", state.to_bytes(), 0)
 
 
-def test_each_lane_has_its_place_on_the_web(lanes, web, tile_of) -> None:
-    one = tile_of(web(128, 256), first_column=512, column_count=201, lane=2)
+def test_each_lane_learns_for_itself(lanes, web, tile_of) -> None:
+    one = tile_of(web(128, 256), lane=2)
     lane = lanes.of(one)
-    assert (lane.place.first_column, lane.place.columns, lane.place.band_width) == (64, 26, 8)
-    assert lanes.of(one) is lane
+    assert lanes.of(replace(one, sequence=7)) is lane
     assert lanes.of(replace(one, lane=0)) is not lane
+    assert lanes.of(replace(one, camera="cam1")) is not lane
 
 
 def test_a_state_waits_for_the_lanes_next_tile(lanes, web, tile_of) -> None:

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from streamer.scoring.bands import BandMedians, BandPlace
+from streamer.scoring.bands import BandMedians, BandPlace, BandReference
 from streamer.scoring.features import fixed_scale
 from streamer.scoring.profile import complete_profile
-from streamer.scoring.rolling_state import Change, RollingState, distance
+from streamer.scoring.rolling_state import Change, RollingState
 from streamer.scoring.segment import Segment
 
 
@@ -18,7 +18,7 @@ def state(backbone, lesson) -> RollingState:
     reference = reference.to(torch.uint8)
     maps = [np.linspace(0, 1, 600, dtype=np.float32).reshape(20, 30)]
     profile = complete_profile(fixed_scale(backbone.spec), reference, maps, lesson)
-    medians = BandMedians(reference, torch.tensor([40, 80, 2]))
+    medians = BandMedians(BandReference(reference, 2), torch.tensor([40, 80, 2]))
     return RollingState(
         since=12,
         article_line=640,
@@ -27,7 +27,7 @@ def state(backbone, lesson) -> RollingState:
         step=0.25,
         drift=0.5,
         profile=replace(profile, bands=BandPlace(8, 2)),
-        first=reference // 2,
+        first=BandReference(reference // 2, 1),
         segments=(Segment.of(4, medians, maps), Segment.of(5, None, [])),
     )
 
@@ -37,7 +37,8 @@ def test_a_state_comes_back_as_it_was(state) -> None:
     for name in ("since", "article_line", "learnt_from", "change", "step", "drift"):
         assert getattr(back, name) == getattr(state, name)
     assert back.profile.digest == state.profile.digest
-    assert torch.equal(back.first, state.first)
+    assert torch.equal(back.first.reference, state.first.reference)
+    assert back.first.first == 1
     assert [one.number for one in back.segments] == [4, 5]
     np.testing.assert_array_equal(back.segments[0].scores[0], state.segments[0].scores[0])
     assert back.segments[1].medians is None
@@ -67,11 +68,3 @@ def test_a_flipped_bit_of_the_profile_is_noticed(state) -> None:
     content[place + 5] ^= 1
     with pytest.raises(ValueError, match="profile must have the digest"):
         RollingState.from_bytes(bytes(content))
-
-
-def test_distance_is_the_mean_difference_in_the_range_of_the_levels() -> None:
-    reference = torch.tensor([[[0, 3, 15]]], dtype=torch.uint8)
-    assert distance(reference, reference, 16) == 0
-    assert distance(reference, torch.tensor([[[15, 3, 0]]], dtype=torch.uint8), 16) == (
-        pytest.approx(2 / 3)
-    )

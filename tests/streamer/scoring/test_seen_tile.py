@@ -23,7 +23,7 @@ def seen(sequence: int, first_line: int, rows: int = 4, *, starts: bool = False)
     features = torch.randint(0, 16, (4, rows, 20), generator=generator).to(torch.uint8)
     scores = np.full((rows, 20), 0.5, np.float32)
     lines = Interval(first_line, first_line + 8 * rows)
-    return SeenTile(sequence, lines, starts, features, scores, Levels(0.1, 0.9))
+    return SeenTile(sequence, lines, 3, starts, features, scores, Levels(0.1, 0.9))
 
 
 def test_scores_read_in_units_of_the_alarm_level() -> None:
@@ -50,6 +50,8 @@ def test_pieces_end_where_web_is_missing_or_a_new_one_starts() -> None:
     assert [one.shape for one in maps(tiles)] == [(8, 20), (4, 20), (8, 20)]
     assert [one.follows for one in strips(tiles)] == [False, True, False, False, True]
     assert pieces([]) == []
+    moved = replace(tiles[1], first_column=4)
+    assert [len(piece) for piece in pieces([tiles[0], moved])] == [1, 1]
 
 
 def test_a_piece_is_scored_as_one_however_it_was_cut(backbone, lesson) -> None:
@@ -58,12 +60,12 @@ def test_a_piece_is_scored_as_one_however_it_was_cut(backbone, lesson) -> None:
     profile = complete_profile(fixed_scale(backbone.spec), reference.to(torch.uint8), [], lesson)
     tiles = [seen(n, 32 * n) for n in range(4)]
     tiles[1].scores[2, 3] = np.nan
-    scores = np.concatenate(rescore(tiles, profile, lesson.method, 0))
+    scores = np.concatenate(rescore(tiles, profile, lesson.method))
     levels = torch.cat([tile.features for tile in tiles], dim=1)
     expected = lesson.method.score(levels, profile.reference)
     expected[6, 3] = np.nan
     np.testing.assert_array_equal(scores, expected)
-    assert np.isnan(rescore(tiles[:1], profile, lesson.method, 0)[0]).all()
+    assert np.isnan(rescore(tiles[:1], profile, lesson.method)[0]).all()
 
 
 def test_what_alarmed_and_its_surroundings_do_not_calibrate() -> None:

@@ -4,14 +4,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.scoring.bands import BandMedians
+from streamer.scoring.bands import BandMedians, BandReference
 from streamer.scoring.segment import Segment
 
 
 def medians(seed: int, bands: int = 3) -> BandMedians:
     generator = torch.Generator().manual_seed(seed)
     reference = torch.randint(0, 32, (bands, 4, 81), generator=generator).sort(dim=-1).values
-    return BandMedians(reference.to(torch.uint8), torch.arange(bands) * 7)
+    return BandMedians(BandReference(reference.to(torch.uint8), seed), torch.arange(bands) * 7)
 
 
 @settings(max_examples=25, deadline=None)
@@ -21,7 +21,8 @@ def test_a_segment_comes_back_as_it_was(seed: int, sizes: list[tuple[int, int]])
     maps = [rng.random(size).astype(np.float32) for size in sizes]
     one = Segment.of(seed, medians(seed), maps)
     back = Segment.unpack(seed, one.packed)
-    assert torch.equal(back.medians.reference, one.medians.reference)
+    assert torch.equal(back.medians.known.reference, one.medians.known.reference)
+    assert back.medians.known.first == seed
     assert torch.equal(back.medians.windows, one.medians.windows)
     assert len(back.maps) == len(maps)
     for given_map, kept, again in zip(maps, one.scores, back.scores, strict=True):
@@ -42,7 +43,7 @@ def test_masked_cells_stay_masked_and_nothing_learnt_stays_nothing() -> None:
 def test_a_reference_is_packed_to_a_small_share() -> None:
     learnt = medians(0, bands=16)
     size = sum(one.nbytes for one in Segment.of(0, learnt, []).packed.values())
-    assert size < learnt.reference.numel() / 2
+    assert size < learnt.known.reference.numel() / 2
 
 
 def test_damaged_bytes_are_refused() -> None:
