@@ -137,6 +137,8 @@ class RollSummary:
     Lines and areas in pixels, latencies in seconds from the capture of a tile's last line to its
     verdict in the sink. `profile_digests` are the last ones used, by lane. `outcome` is "complete"
     or what ended the roll early. `truth` is the JSON ground truth of a simulated web, or b"".
+    `profile_drift` is how far each lane's profile moved within its article, as share of the feature
+    range; `new_articles` are the first lines of articles that came after the first, by lane.
     """
 
     roll: str
@@ -158,6 +160,8 @@ class RollSummary:
     profile_digests: dict[str, str]
     outcome: str
     truth: bytes
+    profile_drift: dict[str, float] = field(default_factory=dict)
+    new_articles: dict[str, list[int]] = field(default_factory=dict)
 
     @property
     def is_exact(self) -> bool:
