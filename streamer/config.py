@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Pace = Literal["fast", "line_rate"]
 Bits = Literal[8, 16]
 DEFAULT_BAND = 8  # features: the width that gained most on real webs
-MOST_SEGMENTS = 64  # what a lane remembers is sent in one message
+MOST_SEGMENTS = 32  # what a lane remembers is sent in one message
 Level = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 

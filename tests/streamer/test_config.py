@@ -49,7 +49,7 @@ def test_bands_are_eight_features_with_a_rolling_profile_and_one_else():
         ),
         (
             {"profile": {"mode": "rolling", "window_m": 70}},
-            r"must be <= 64 \* refresh_m = 64, got 70, 0 and 1.5",
+            r"must be <= 32 \* refresh_m = 32, got 70, 0 and 1.5",
         ),
         (
             {"profile": {"mode": "rolling", "file": "p"}},
