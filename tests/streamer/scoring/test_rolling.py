@@ -8,10 +8,12 @@ import pytest
 import torch
 
 from streamer.config import Config
-from streamer.message import Interval, LineBlock, ScoreMap, Tile
+from streamer.message import Halo, Interval, LineBlock, ScoreMap, Tile
 from streamer.ports import Verdict
+from streamer.scoring.lesson import Lesson
 from streamer.scoring.rolling_state import RollingState
 from streamer.scoring.tile_scorer import TileScorer, open_tile_scorer
+from streamer.scoring.web_profile import learn_web_profile
 from streamer.tiling import Origin, TileGrid, cut, finish, start_tiling
 from streamer.web import WebGeometry
 
@@ -375,3 +377,43 @@ def test_a_web_that_wanders_under_its_masks_is_learnt_where_it_lies(
     found = [peak(one) for one in maps[BOOTSTRAP_TILES:]]
     assert found.index(max(found)) == 18 - BOOTSTRAP_TILES
     assert max(found) > 1 > sorted(found)[-2]
+
+
+def test_a_fixed_profile_with_bands_is_learnt_once(backbone, tile_of, clean) -> None:
+    line = Line(scorer_of(backbone, mode="fixed", band_features=8), tile_of)
+    verdicts = [line.judge(clean(n)) for n in range(12)]
+    verdicts += [line.judge(other_article(clean(n))) for n in range(12, 24)]
+    (made,) = [v.profile for v in verdicts if v.profile is not None]
+    assert (made.sequence, made.learnt_from) == (BOOTSTRAP_TILES, None)
+    digests = {v.score_map.profile_digest for v in verdicts[BOOTSTRAP_TILES:]}
+    assert digests == {RollingState.from_bytes(made.profile).profile.digest}
+    assert all(peak(v.score_map) > 1 for v in verdicts[12:])
+    (lane,) = line.scorer._rolling._lanes.values()
+    assert lane.tiles == {}
+    second = scorer_of(backbone, mode="fixed", band_features=8)
+    second.adopt(made)
+    again = second.score(tile_of(clean(9), 9)).score_map
+    np.testing.assert_array_equal(again.scores, verdicts[9].score_map.scores)
+
+
+def test_a_saved_profile_with_bands_serves_every_lane(backbone, tile_of, web, tmp_path) -> None:
+    path = tmp_path / "banded.safetensors"
+    pixels = web(160, 512)
+    pixels[:, 384:] = 240  # a margin
+    settings = Config.model_validate(
+        {
+            "tiles": {"lines": LINES, "columns": COLUMNS},
+            "profile": {"mode": "fixed", "band_features": 8, "file": str(path)},
+        }
+    )
+    whole = WebGeometry(512, 4.0, 4.0, 60.0)
+    lesson = Lesson.of(settings, whole, backbone.spec)
+    learn_web_profile([tile_of(pixels)], backbone, lesson).save(path)
+    scorer = open_tile_scorer(backbone, settings, whole, "w1")
+    in_one = scorer.score(tile_of(pixels)).score_map
+    place = {"lane": 1, "column_count": 256, "halo": Halo(left=96)}
+    right = tile_of(pixels[:, 160:], first_column=256, **place)
+    np.testing.assert_array_equal(scorer.score(right).score_map.scores, in_one.scores[:, 32:])
+    # The same pixels where the web has no margin.
+    elsewhere = scorer.score(tile_of(pixels[:, 160:], first_column=96, **place)).score_map
+    assert np.median(elsewhere.scores[:, 16:]) > 2 * np.median(in_one.scores[:, 48:])
