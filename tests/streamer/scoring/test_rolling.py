@@ -193,6 +193,16 @@ def test_another_article_is_noticed_and_learnt(line, clean) -> None:
     assert maps[noticed + 1].profile_drift == 0
 
 
+@pytest.mark.parametrize(("light", "article"), [(0.94, 0), (0.85, 0), (0.5, 20 * LINES)])
+def test_no_step_of_the_light_bars_the_lane_from_learning(line, clean, light, article) -> None:
+    """Small ones are learnt cell by cell, large ones as a new article; none alarms for ever."""
+    for n in range(20):
+        line.judge(clean(n))
+    maps = [line.judge((light * clean(n)).astype(np.uint8)).score_map for n in range(20, 60)]
+    assert {one.article_line for one in maps[10:]} == {article}
+    assert sum(peak(one) > 1 for one in maps[12:]) <= 2
+
+
 def test_a_short_change_is_no_new_article(line, clean) -> None:
     for n in range(20):
         line.judge(clean(n))
