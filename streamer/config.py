@@ -25,6 +25,8 @@ Method = Literal[
     "aota_original",
     "grnr",
 ]
+DEFAULT_BAND = 8  # features: the width that gained most on real webs
+MOST_SEGMENTS = 32  # what a lane remembers is sent in one message
 Level = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -241,14 +243,40 @@ class Scoring(Section):
 class Profile(Section):
     """What counts as normal texture."""
 
-    mode: Literal["per_tile", "fixed"] = "fixed"
+    mode: Literal["per_tile", "rolling", "fixed"] = "fixed"
     file: Path | None = None
     bootstrap_m: Level = 1.5
+    window_m: Level = 10.0
+    refresh_m: Level = 1.0
+    delay_m: float = Field(default=0.0, ge=0)
+    band_features: int | None = Field(default=None, ge=0, le=4096)
+    gate: Level = 0.8
+    change_share: float = Field(default=0.5, gt=0, lt=1)
+    change_m: Level = 1.0
+    own_reference: bool = False
+
+    @property
+    def band_width(self) -> int | None:
+        """Features of a cross-web band; None: one band for a lane, or for the web."""
+        if self.band_features is None:
+            return DEFAULT_BAND if self.mode == "rolling" else None
+        return self.band_features if self.band_features and self.mode != "per_tile" else None
 
     @model_validator(mode="after")
     def _file_needs_fixed(self) -> Profile:
         if self.file is not None and self.mode != "fixed":
             msg = f"file needs mode: fixed, got mode: {self.mode}"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _window_is_bounded(self) -> Profile:
+        most = MOST_SEGMENTS * self.refresh_m
+        if max(self.window_m, self.delay_m, self.bootstrap_m) > most and self.mode == "rolling":
+            msg = (
+                f"window_m, delay_m and bootstrap_m must be <= {MOST_SEGMENTS} * refresh_m = "
+                f"{most:g}, got {self.window_m:g}, {self.delay_m:g} and {self.bootstrap_m:g}"
+            )
             raise ValueError(msg)
         return self
 
@@ -387,11 +415,27 @@ class Config(Section):
             if given < least:
                 msg = f"{name} must be >= {what} = {least}, got {given}"
                 raise ValueError(msg)
+        self._require_bands()
         simulated = self.source.columns if isinstance(self.source, SimulatorSource) else None
         if self.web.columns is not None and simulated not in (None, self.web.columns):
             msg = f"web.columns must be source.columns = {simulated}, got {self.web.columns}"
             raise ValueError(msg)
         return self
+
+    def _require_bands(self) -> None:
+        """Only the reference of the fast form can be learnt band by band, and go on learning."""
+        if self.scoring.method == "fca_fast":
+            return
+        given = f"got {self.scoring.method}"
+        if self.profile.mode == "rolling":
+            msg = (
+                f"profile.mode: rolling needs scoring.method: fca_fast, {given}; "
+                "use profile.mode: fixed or per_tile"
+            )
+            raise ValueError(msg)
+        if self.profile.band_width is not None:
+            msg = f"profile.band_features needs scoring.method: fca_fast, {given}"
+            raise ValueError(msg)
 
     @property
     def beyond_preset(self) -> list[str]:

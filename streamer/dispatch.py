@@ -6,10 +6,11 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from streamer.lane_states import LaneStates
 from streamer.message import Gap, GapReason, ProfileState, Tile, TileAddress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from streamer.message import Credit
 
@@ -21,7 +22,8 @@ class DispatchSettings:
     """Bounds of capture's tile store.
 
     `capacity` counts tiles that wait for their verdict. `profile_tiles` settled tiles of each lane
-    are kept until the lane's profile arrives, so that another worker can make the same profile.
+    at most are kept until the lane's profile arrives, of a lane that goes on learning those since
+    its last profile, so that another worker can make the same profile.
     """
 
     overload: Literal["block", "drop_oldest", "skip_lanes"]
@@ -70,6 +72,8 @@ class Dispatcher:
     _workers: dict[str, _Worker] = field(default_factory=dict)
     _owners: dict[int, str] = field(default_factory=dict)
     _profiles: dict[int, ProfileState] = field(default_factory=dict)
+    _learning: dict[int, LaneStates] = field(default_factory=dict)
+    _first_tiles: dict[int, int] = field(default_factory=dict)  # sequence, by lane
     _profile_due: set[int] = field(default_factory=set)
     _skip_parity: int = 0
 
@@ -91,6 +95,8 @@ class Dispatcher:
     def add_row(self, tiles: Iterable[Tile]) -> tuple[Gap, ...]:
         """Take the tiles of one row; returns gaps for what the overload policy drops."""
         row, skipped = list(tiles), []
+        for tile in row:
+            self._first_tiles.setdefault(tile.lane, tile.sequence)
         if self.settings.overload == "skip_lanes" and self.waiting >= self.settings.capacity:
             self._skip_parity ^= 1  # even and odd lanes take turns
             skipped = [t for t in row if len(row) > 1 and t.lane % 2 == self._skip_parity]
@@ -131,6 +137,9 @@ class Dispatcher:
 
         The one that holds from the earliest tile is the lane's; another was learnt for want of it.
         """
+        if state.learnt_from is not None:
+            self._adopt_state(state, worker)
+            return
         known = self._profiles.setdefault(state.lane, state)
         is_news = known is state or state.sequence < known.sequence
         if is_news:
@@ -144,6 +153,32 @@ class Dispatcher:
             if held.settled and address.lane == state.lane:
                 del self._tiles[address]
 
+    def _adopt_state(self, state: ProfileState, worker: str) -> None:
+        """The lane goes on learning: its worker must be told only what it cannot make itself.
+
+        That is what was learnt from tiles before the first of this capture, by another worker.
+        """
+        states = self._learning.setdefault(state.lane, LaneStates())
+        follows, is_owner = states.is_of(state), worker == self._owners.get(state.lane)
+        is_older = (state.learnt_from or 0) < self._first_tiles.get(state.lane, 0)
+        accepted = states.add(state)
+        if is_owner != accepted and (is_owner or is_older and not follows):
+            self._profile_due.add(state.lane)
+        self._forget_replay(state.lane)
+
+    def _forget_replay(self, lane: int) -> None:
+        """Let go of the settled tiles that no other worker needs any more."""
+        own = {address: held for address, held in self._tiles.items() if address.lane == lane}
+        # A settled tile that nobody has is on its way to the lane's next worker.
+        open_tiles = [a.sequence for a, held in own.items() if not held.settled or not held.worker]
+        self._learning[lane].advance(min(open_tiles, default=None))
+        if (base := self._learning[lane].base) is None:
+            return
+        self._profiles[lane] = base
+        for address, held in own.items():
+            if held.settled and address.sequence < base.sequence:
+                del self._tiles[address]
+
     def sendings(self, now_ns: int) -> list[Sending]:
         """What can be sent now; counts as sent until `unsent` says otherwise."""
         out: list[Sending] = []
@@ -153,7 +188,7 @@ class Dispatcher:
                 continue
             if lane in self._profile_due and lane in self._profiles:
                 out.append(Sending(worker, self._profiles[lane]))
-                self._profile_due.discard(lane)
+            self._profile_due.discard(lane)
             self._workers[worker].credit -= 1
             held.worker, held.sent_ns = worker, now_ns
             out.append(Sending(worker, held.tile))
@@ -201,7 +236,7 @@ class Dispatcher:
             if address.lane == lane:
                 held.worker = None
 
-    def settle(self, addresses: Iterable[TileAddress]) -> None:
+    def settle(self, addresses: Collection[TileAddress]) -> None:
         """The sink has stored these verdicts."""
         for address in addresses:
             held = self._tiles.get(address)
@@ -211,9 +246,12 @@ class Dispatcher:
                 held.settled = True
             else:
                 del self._tiles[address]
+        for lane in {address.lane for address in addresses} & self._learning.keys():
+            self._forget_replay(lane)
 
     def _is_kept_for_profile(self, address: TileAddress) -> bool:
-        if self.settings.profile_tiles == 0 or address.lane in self._profiles:
+        is_learnt = address.lane in self._profiles and address.lane not in self._learning
+        if self.settings.profile_tiles == 0 or is_learnt:
             return False
         kept = sum(h.settled for a, h in self._tiles.items() if a.lane == address.lane)
         return kept < self.settings.profile_tiles

@@ -262,7 +262,8 @@ class ScoreMap:
     as (s - background) / (alarm_level - background): 0 is typical texture, 1 the alarm level. It is
     NaN only where its cell touches a masked column. `evidence` is the core's pixels when a score
     reached the evidence level, else None. `self_judged`: the profile is the tile's own, not the
-    lane's.
+    lane's. The lane's present article began at line `article_line`; `profile_drift` is how far what
+    counts as normal has moved since (mean absolute difference, as share of the feature range).
     """
 
     roll: str
@@ -285,6 +286,8 @@ class ScoreMap:
     masked: tuple[Interval, ...] = ()
     evidence: PixelArray | None = None
     self_judged: bool = False
+    article_line: int = 0
+    profile_drift: float = 0.0
 
     def __post_init__(self) -> None:
         require(self.scores.dtype == np.float32, "scores must be float32", self.scores.dtype)
@@ -317,7 +320,12 @@ class ScoreMap:
 
 @dataclass(frozen=True, slots=True)
 class ProfileState:
-    """The texture profile of a lane, as bytes of a safetensors-like container."""
+    """What a lane has learnt before tile `sequence`, as bytes of a safetensors-like container.
+
+    A lane that goes on learning sends one state after the other: each follows from the one before
+    and the tiles between. `learnt_from` is the first tile that the lane learnt from; None: nothing
+    is learnt after this state.
+    """
 
     roll: str
     camera: str
@@ -325,6 +333,7 @@ class ProfileState:
     sequence: int
     digest: str
     profile: bytes
+    learnt_from: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

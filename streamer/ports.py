@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import torch
 
     from streamer.message import (
@@ -135,6 +137,8 @@ class RollSummary:
     Lines and areas in pixels, latencies in seconds from the capture of a tile's last line to its
     verdict in the sink. `profile_digests` are the last ones used, by lane. `outcome` is "complete"
     or what ended the roll early. `truth` is the JSON ground truth of a simulated web, or b"".
+    `profile_drift` is how far each lane's profile moved within its article, as share of the feature
+    range; `new_articles` are the first lines of articles that came after the first, by lane.
     """
 
     roll: str
@@ -156,6 +160,8 @@ class RollSummary:
     profile_digests: dict[str, str]
     outcome: str
     truth: bytes
+    profile_drift: dict[str, float] = field(default_factory=dict)
+    new_articles: dict[str, list[int]] = field(default_factory=dict)
 
     @property
     def is_exact(self) -> bool:
@@ -257,10 +263,14 @@ class Waiting(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What scoring one tile gave: the map, and the lane's profile when it was just made."""
+    """What scoring one tile gave: the map, and the lane's profile when it was just made.
+
+    `figures` are about the lane's profile, by name, for the display.
+    """
 
     score_map: ScoreMap
     profile: ProfileState | None
+    figures: Mapping[str, float] = field(default_factory=dict)
 
 
 class TileScorer(Protocol):

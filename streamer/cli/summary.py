@@ -43,6 +43,7 @@ def summary_rows(result: RunResult, config: Config) -> list[tuple[str, str]]:
         ("inspected", f"{totals['metres']:.2f} m, {coverage['inspected_m2']:.2f} m2"),
         ("not inspected", _not_inspected(coverage)),
         ("judged by itself", _self_judged(coverage, config)),
+        ("new article", _new_articles(manifest)),
         ("defects", str(totals["defects"])),
         *_truth_rows(result, config),
         ("throughput", _throughput(manifest, config)),
@@ -66,9 +67,20 @@ def _not_inspected(coverage: dict[str, Any]) -> str:
     return f"{coverage['not_inspected_percent']:.3f} %{f' ({reasons})' if reasons else ''}{exact}"
 
 
+def _new_articles(manifest: dict[str, Any]) -> str:
+    """Where the web began to look different for good; "" if it did not."""
+    mm = manifest["web"]["line_mm"]
+    found = {
+        f"lane {lane} from {line * mm / 1000:.2f} m"
+        for lane, lines in manifest.get("new_articles", {}).items()
+        for line in lines
+    }
+    return ", ".join(sorted(found))
+
+
 def _self_judged(coverage: dict[str, Any], config: Config) -> str:
     """What was inspected without the lane's profile; "" where none is meant to be made."""
-    if config.profile.mode != "fixed" or not coverage["self_judged_px"]:
+    if config.profile.mode == "per_tile" or not coverage["self_judged_px"]:
         return ""
     return f"{coverage['self_judged_m2']:.2f} m2, before the profile was made"
 

@@ -13,6 +13,7 @@ from streamer.compose.geometry import tile_grid, web_geometry
 from streamer.config import Config, ConfigError
 from streamer.decision import DecisionSettings
 from streamer.dispatch import DispatchSettings
+from streamer.scoring.rolling_plan import RollingPlan
 from streamer.stages.announcer import AlarmOrigin
 from streamer.stages.capture import CaptureLinks, CapturePlan, CaptureStage
 from streamer.stages.pulse import Pulse
@@ -104,7 +105,12 @@ def _capture_plan(config: Config, form: WebFormat) -> CapturePlan:
 
 
 def profile_tiles(config: Config) -> int:
-    """Tiles of a lane that its profile is made from; 0 when it is not made on the line."""
+    """Tiles of a lane that its profile is made from; 0 when it is not made on the line.
+
+    Of a rolling one, those that another worker needs besides the last state.
+    """
+    if config.profile.mode == "rolling":
+        return RollingPlan.of(config, web_geometry(config, 1)).replay_tiles
     if config.profile.mode != "fixed" or config.profile.file is not None:
         return 0
     lines = web_geometry(config, 1).lines(config.profile.bootstrap_m)

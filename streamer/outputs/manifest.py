@@ -73,7 +73,8 @@ class Manifest:
     `outcome` is "complete" or says in words why the roll ended early. `throughput_mpix_s` counts
     captured pixels over the whole time. `is_exact`: every pixel up to the last line is accounted
     for. `self_judged_px` was inspected before the lane had a profile, or without one. `truth` is
-    the simulator's, None for a real web.
+    the simulator's, None for a real web. `profile_drift` and `new_articles` are by lane, see
+    ports.RollSummary.
     """
 
     roll: str
@@ -98,6 +99,8 @@ class Manifest:
     digests: dict[str, str]
     profile_digests: dict[str, str] = field(default_factory=dict)
     truth: dict[str, Any] | None = None
+    profile_drift: dict[str, float] = field(default_factory=dict)
+    new_articles: dict[str, list[int]] = field(default_factory=dict)
 
 
 def manifest_record(manifest: Manifest) -> dict[str, Any]:
@@ -129,6 +132,8 @@ def manifest_record(manifest: Manifest) -> dict[str, Any]:
         "capture_starts": manifest.capture_starts,
         "model_digest": manifest.model_digest,
         "profile_digests": manifest.profile_digests,
+        "profile_drift": manifest.profile_drift,
+        "new_articles": manifest.new_articles,
         "config_digest": manifest.config_digest,
         "digests": manifest.digests,
         "versions": versions(),

@@ -128,6 +128,8 @@ class RollFolder:
             digests=self._digests.as_dict(),
             profile_digests=summary.profile_digests,
             truth=json.loads(summary.truth) if summary.truth else None,
+            profile_drift=summary.profile_drift,
+            new_articles=summary.new_articles,
         )
 
     def close(self) -> None:

@@ -91,7 +91,7 @@ def score_image(
     box = web_box(masked)
     inside = tuple(slice(side.start * stride, side.stop * stride) for side in box)
     pixels = mirror_web(still.pixels[inside], still.off_web[inside])
-    web = _Web(pixels, masked[box], still.evens_background)
+    web = _Web(pixels, masked[box], still.evens_background, box[1].start)
     verdict = _score_web(web, backbone, lesson, saved)
     scores = np.full(masked.shape, np.nan, np.float32)
     scores[box] = verdict.scores
@@ -100,11 +100,15 @@ def score_image(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Web:
-    """Pixels to be scored, and which cells of their grid are to be left out; None: none."""
+    """Pixels to be scored, and which cells of their grid are to be left out; None: none.
+
+    `first_column`: column of the image, in features, that they begin at.
+    """
 
     pixels: PixelArray
     masked: Flags | None = None
     evens_background: bool = False
+    first_column: int = 0
 
 
 def _score_web(
@@ -116,13 +120,18 @@ def _score_web(
     if scale is None:
         scale = _scale_of_image(extended, backbone)
     quantised = _quantised_image(extended.pixels, backbone, method, scale)
-    reference = saved.reference if saved is not None else _learn(quantised, web, method)
-    scores = method.score(quantised, reference)
+    if saved is not None:
+        scores = saved.score(method, quantised, web.first_column)
+    else:
+        reference = _learn(quantised, web, method)
+        scores = method.score(quantised, reference)
     if web.masked is not None:
         scores = np.where(web.masked, np.float32(np.nan), scores)
-    if saved is None and web.evens_background:
+    if saved is not None:
+        return ImageVerdict(scores, saved, stride, method.patch_size)
+    if web.evens_background:
         scores = even_background(scores)
-    profile = saved or complete_profile(scale, reference, [scores], lesson)
+    profile = complete_profile(scale, reference, [scores], lesson)
     return ImageVerdict(scores, profile, stride, method.patch_size)
 
 

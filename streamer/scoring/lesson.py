@@ -22,7 +22,8 @@ class Lesson:
     """The score, the features it works on, and how often normal web may raise an alarm.
 
     `alarm_level` (raw score) overrules the calibration. `pools_lanes`: a profile of several lanes
-    has an alarm level for each.
+    has an alarm level for each. `band_width`: it has a reference for each cross-web band of so
+    many features; None: one for all.
     """
 
     method: Method
@@ -30,6 +31,7 @@ class Lesson:
     target: CalibrationTarget
     alarm_level: float | None = None
     pools_lanes: bool = False
+    band_width: int | None = None
 
     @classmethod
     def of(cls, settings: config.Config, geometry: WebGeometry, spec: BackboneSpec) -> Lesson:
@@ -39,7 +41,14 @@ class Lesson:
         target = CalibrationTarget(
             geometry, spec.stride, method.patch_size, wanted.false_alarms_per_100m, wanted.tail
         )
-        return cls(method, spec, target, wanted.alarm_level, wanted.lanes == "pooled")
+        return cls(
+            method,
+            spec,
+            target,
+            wanted.alarm_level,
+            wanted.lanes == "pooled",
+            settings.profile.band_width,
+        )
 
     def edges(self, halo: Halo) -> Edges:
         """A side with less halo than its scores depend on has no more web beyond it."""

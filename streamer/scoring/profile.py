@@ -12,6 +12,8 @@ from safetensors import SafetensorError
 
 from streamer.calibration import Calibration, calibrate
 from streamer.message import require
+from streamer.scoring.bands import BandPlace, score_bands
+from streamer.scoring.fca import FcaFast
 from streamer.scoring.features import ChannelScale
 
 if TYPE_CHECKING:
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
     from streamer.scoring.lesson import Lesson
     from streamer.scoring.method import Method, Parameter
 
-FORMAT = 2  # 2: the calibration says what it is worth, and has levels of lanes
+# 2: the calibration says what it is worth, and has levels of lanes; 3: and bands.
+FORMAT, BANDED_FORMAT = 2, 3
 HEADER_SIZE = 8  # bytes that say how long the JSON header of safetensors is
 
 
@@ -34,7 +37,8 @@ class TextureProfile:
     """What normal means: channel scale, reference order statistics and calibrated score.
 
     `reference` is as the method has it, for FCA (C, T * T), ascending, uint8 levels or float32;
-    `backbone` is the digest of the feature extractor, `parameters` those of the method.
+    with `bands` it is one for each of some cross-web bands, (bands, C, T * T). `backbone` is the
+    digest of the feature extractor, `parameters` those of the method.
     """
 
     scale: ChannelScale
@@ -44,12 +48,28 @@ class TextureProfile:
     parameters: Mapping[str, Parameter]
     backbone_name: str
     backbone: str
+    bands: BandPlace | None = None
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
         channels = (self.scale.offset.numel(), self.scale.factor.numel())
         require(len(set(channels)) == 1, "profile must have one number of channels", channels)
+        if self.bands is not None:
+            shape = tuple(self.reference.shape)
+            fits = len(shape) == 3 and shape[1] == channels[0] and shape[0] > 0
+            require(fits, f"bands of a profile must be (bands, {channels[0]}, T * T)", shape)
         object.__setattr__(self, "digest", self._digest())
+
+    def score(self, method: Method, quantised: torch.Tensor, first_column: int) -> ScoreArray:
+        """(C, H, W) to (H, W) float32; `first_column` is the web column of column 0, in features.
+
+        Raises:
+            ValueError: the profile has bands and the method knows none.
+        """
+        if self.bands is None:
+            return method.score(quantised, self.reference)
+        banded = require_bands(method)
+        return score_bands(banded, quantised, self.reference, self.bands, first_column)
 
     def to_bytes(self) -> bytes:
         """As safetensors; the same profile gives the same bytes."""
@@ -84,6 +104,7 @@ class TextureProfile:
                 description["parameters"],
                 description["backbone_name"],
                 description["backbone"],
+                BandPlace(**description["bands"]) if "bands" in description else None,
             )
         except (KeyError, TypeError, SafetensorError) as error:
             msg = (
@@ -112,8 +133,11 @@ class TextureProfile:
             raise ValueError(msg) from None
 
     def _description(self) -> dict[str, object]:
+        bands = {} if self.bands is None else {"bands": asdict(self.bands)}
         return {
-            "format": FORMAT,
+            # A program that knows no bands must not score with them.
+            "format": BANDED_FORMAT if bands else FORMAT,
+            **bands,
             "method": self.method,
             "parameters": dict(self.parameters),
             "backbone_name": self.backbone_name,
@@ -160,6 +184,18 @@ def require_fit(profile: TextureProfile, method: Method, spec: BackboneSpec) -> 
     )
 
 
+def require_bands(method: Method) -> FcaFast:
+    """The method, if it scores with a reference per band.
+
+    Raises:
+        ValueError: it is another one.
+    """
+    if not isinstance(method, FcaFast):
+        msg = f"scoring.method must be fca_fast for references per band, got {method.name}"
+        raise ValueError(msg)  # noqa: TRY004 (a setting is wrong, not a type)
+    return method
+
+
 def learn_profile(
     maps: Sequence[torch.Tensor], scale: ChannelScale, lesson: Lesson, lanes: Sequence[int] = ()
 ) -> TextureProfile:
@@ -199,15 +235,18 @@ def complete_profile(
     scores: Sequence[ScoreArray],
     lesson: Lesson,
     lanes: Sequence[int] = (),
+    bands: BandPlace | None = None,
 ) -> TextureProfile:
-    """The profile with its calibration from `scores` (of `lanes`), which its own reference gave."""
-    method, spec = lesson.method, lesson.spec
+    """The profile with its calibration from `scores` (of `lanes`), which its own reference gave.
+
+    With `bands`, `reference` is (bands, C, T * T).
+    """
     calibration = calibrate(scores, lesson.target, lanes)
     if lesson.alarm_level is not None:
         calibration = calibration.with_alarm_level(lesson.alarm_level)
-    return TextureProfile(
-        scale, reference, calibration, method.name, method.parameters, spec.name, spec.digest
-    )
+    method, spec = lesson.method, lesson.spec
+    learnt_for = (method.name, method.parameters, spec.name, spec.digest)
+    return TextureProfile(scale, reference, calibration, *learnt_for, bands)
 
 
 def holds_window(quantised: torch.Tensor, method: Method) -> bool:
@@ -224,9 +263,7 @@ def _read_description(content: bytes) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError):
         msg = "profile must be a file of `linescan calibrate`, got something else"
         raise ValueError(msg) from None
-    require(
-        description.get("format") == FORMAT,
-        f"profile must have format {FORMAT} (learn it again with `linescan calibrate`)",
-        description.get("format"),
-    )
+    expected, given = BANDED_FORMAT if "bands" in description else FORMAT, description.get("format")
+    rule = f"profile must have format {expected} (learn it again with `linescan calibrate`)"
+    require(given == expected, rule, given)
     return description

@@ -22,6 +22,9 @@ from streamer.scoring.profile import (
     learn_reference,
     require_fit,
 )
+from streamer.scoring.rolling_lanes import RollingLanes
+from streamer.scoring.rolling_plan import RollingPlan
+from streamer.scoring.seen_tile import Levels, SeenTile
 from streamer.web import intersect_intervals
 
 if TYPE_CHECKING:
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
     from streamer import config
     from streamer.message import PixelArray, ProfileState, ScoreArray, Tile
     from streamer.ports import Backbone, BackboneSpec
+    from streamer.scoring.features import ChannelScale
+    from streamer.scoring.rolling import RollingLane
     from streamer.web import WebGeometry
 
 
@@ -41,8 +46,8 @@ class ScoringPolicy:
     """What a worker must know besides its backbone.
 
     `saved` is a profile for all lanes. `bootstrap_tiles` is how many sequence numbers a lane
-    learns from; 0: it never learns, and every tile is judged by itself. `evidence_level` is in
-    units of the alarm level.
+    learns from; 0: it never learns, and every tile is judged by itself. `rolling`: it learns
+    bands, or goes on learning, after this plan. `evidence_level` is in units of the alarm level.
     """
 
     lesson: Lesson
@@ -50,6 +55,7 @@ class ScoringPolicy:
     evidence_level: float
     worker: str
     saved: TextureProfile | None = None
+    rolling: RollingPlan | None = None
 
     @classmethod
     def of(
@@ -65,7 +71,10 @@ class ScoringPolicy:
         lines = geometry.lines(profile.bootstrap_m)
         tiles = -(-lines // settings.tiles.lines) if profile.mode == "fixed" else 0
         saved = _load(profile.file, lesson) if profile.file is not None else None
-        return cls(lesson, tiles, settings.decision.evidence_level, worker, saved)
+        banded = profile.mode == "fixed" and saved is None and profile.band_width is not None
+        learns_bands = profile.mode == "rolling" or banded
+        rolling = RollingPlan.of(settings, geometry) if learns_bands else None
+        return cls(lesson, tiles, settings.decision.evidence_level, worker, saved, rolling)
 
 
 class TileScorer:
@@ -86,6 +95,8 @@ class TileScorer:
         self._stride = backbone.spec.stride
         self._scale = fixed_scale(backbone.spec)
         self._lanes: dict[LaneKey, LaneLearner] = {}
+        plan, lesson = policy.rolling, policy.lesson
+        self._rolling = RollingLanes(plan, lesson, self._scale) if plan is not None else None
         self._device = "cpu"
 
     @property
@@ -108,6 +119,9 @@ class TileScorer:
         Raises:
             ValueError: the profile is damaged or fits neither backbone nor method.
         """
+        if self._rolling is not None:
+            self._rolling.adopt(state)
+            return
         profile = TextureProfile.from_bytes(state.profile)
         require_fit(profile, self._method, self._backbone.spec)
         key = LaneKey(state.roll, state.camera, state.lane)
@@ -121,18 +135,48 @@ class TileScorer:
             RuntimeError: the engine returned NaN or infinity.
         """
         features = self._embed(tile.pixels, self._policy.lesson.edges(tile.halo))
+        if self._rolling is not None:
+            return self._score_rolling(tile, features, self._rolling.of(tile))
         learner = self._learner(LaneKey.of(tile))
         if learner.is_due(tile.sequence):
             learner.learn(tile.sequence, self._scale, self._policy.lesson)
         profile = self._policy.saved or learner.profile_for(tile.sequence)
         if profile is None:
-            own, scores = self._score_by_itself(tile, features, learner)
-            score_map = replace(self._score_map(tile, scores, own), self_judged=True)
+            scale = self._scale or learn_scale([features])
+            quantised = self._method.quantise(features, scale)
+            kept = features if self._scale is None else quantised
+            core = core_web(tile, kept, self._stride)
+            learner.remember(tile.sequence, core, self._policy.lesson)
+            score_map = self._score_by_itself(tile, quantised, scale)
         else:
-            quantised = self._method.quantise(features, profile.scale)
-            scores = self._method.score(quantised, profile.reference)
-            score_map = self._score_map(tile, scores, profile)
+            score_map = self._score_by(profile, tile, features)
         return Verdict(score_map, learner.take_news(LaneKey.of(tile)))
+
+    def _score_rolling(self, tile: Tile, features: torch.Tensor, lane: RollingLane) -> Verdict:
+        """Judge a tile by what its lane has learnt before it, then let the lane learn from it."""
+        profile = lane.profile_for(tile.sequence)
+        scale = lane.scale or learn_scale([features])
+        quantised = self._method.quantise(features, scale)
+        if profile is None:
+            score_map = self._score_by_itself(tile, quantised, scale)
+        else:
+            score_map = self._score_quantised(profile, tile, quantised)
+        rows, columns = core_cells(tile, self._stride)
+        kept = features if lane.scale is None else quantised
+        lane.take(
+            SeenTile(
+                tile.sequence,
+                Interval(tile.first_line, tile.first_line + tile.line_count),
+                tile.first_column // self._stride,
+                tile.halo.top == 0,
+                kept[:, rows, columns],
+                score_map.scores,
+                Levels.of(score_map),
+            )
+        )
+        state = lane.state
+        score_map = replace(score_map, article_line=state.article_line, profile_drift=state.drift)
+        return Verdict(score_map, lane.take_news(LaneKey.of(tile)), lane.figures)
 
     def _embed(self, pixels: PixelArray, edges: Edges) -> torch.Tensor:
         features = embed_web(self._backbone, pixels, edges)
@@ -147,25 +191,40 @@ class TileScorer:
         return self._lanes.setdefault(key, LaneLearner(self._policy.bootstrap_tiles))
 
     def _score_by_itself(
-        self, tile: Tile, features: torch.Tensor, learner: LaneLearner
-    ) -> tuple[TextureProfile, ScoreArray]:
-        """What is normal is the tile's own texture; the lane may remember it."""
-        method, lesson = self._method, self._policy.lesson
-        scale = self._scale or learn_scale([features])
-        quantised = method.quantise(features, scale)
-        kept = features if self._scale is None else quantised
-        learner.remember(tile.sequence, core_web(tile, kept, self._stride), lesson)
-        masked = masked_cells(tile, self._stride)
-        web = quantised[:, :, widest_web(masked)]
-        reference = learn_reference([web if holds_window(web, method) else quantised], method)
-        scores = method.score(quantised, reference)
-        seen = np.where(masked, np.float32(np.nan), scores)
-        return complete_profile(scale, reference, [seen], lesson), scores
+        self, tile: Tile, quantised: torch.Tensor, scale: ChannelScale
+    ) -> ScoreMap:
+        """What is normal is the tile's own texture."""
+        reference = self._own_reference(tile, quantised)
+        scores = self._method.score(quantised, reference)
+        seen = np.where(masked_cells(tile, self._stride), np.float32(np.nan), scores)
+        own = complete_profile(scale, reference, [seen], self._policy.lesson)
+        return replace(self._score_map(tile, scores, own), self_judged=True)
+
+    def _own_reference(self, tile: Tile, quantised: torch.Tensor) -> torch.Tensor:
+        """Of the tile's widest stretch of web, or of all of it where that holds no window."""
+        web = quantised[:, :, widest_web(masked_cells(tile, self._stride))]
+        return learn_reference(
+            [web if holds_window(web, self._method) else quantised], self._method
+        )
+
+    def _score_by(self, profile: TextureProfile, tile: Tile, features: torch.Tensor) -> ScoreMap:
+        quantised = self._method.quantise(features, profile.scale)
+        return self._score_quantised(profile, tile, quantised)
+
+    def _score_quantised(
+        self, profile: TextureProfile, tile: Tile, quantised: torch.Tensor
+    ) -> ScoreMap:
+        column = (tile.first_column - tile.halo.left) // self._stride
+        scores = profile.score(self._method, quantised, column)
+        if self._policy.rolling is not None and self._policy.rolling.own_reference:
+            own = self._method.score(quantised, self._own_reference(tile, quantised))
+            scores = np.minimum(scores, own)
+        return self._score_map(tile, scores, profile)
 
     def _score_map(self, tile: Tile, scores: ScoreArray, profile: TextureProfile) -> ScoreMap:
         seen = np.where(masked_cells(tile, self._stride), np.float32(np.nan), scores)
         core = np.ascontiguousarray(seen[core_cells(tile, self._stride)])
-        calibration = profile.calibration
+        calibration = profile.calibration.for_lane(tile.lane)
         peak = calibration.normalise(core[np.isfinite(core)]).max(initial=-np.inf)
         web = Interval(tile.first_column, tile.first_column + tile.column_count)
         return ScoreMap(

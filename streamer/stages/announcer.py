@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -18,12 +19,13 @@ from streamer.message import (
 )
 
 if TYPE_CHECKING:
-    from streamer.message import Defect, Heartbeat
+    from streamer.message import Defect, Heartbeat, ScoreMap
     from streamer.web import WebGeometry
 
+_LOG = logging.getLogger(__name__)
 NS_PER_MS = 1_000_000
 GAP_UPDATE_MS = 500  # an overload makes many gaps a second
-FAILURE = "failure"  # signal of NAMUR NE 107
+FAILURE, CHECK = "failure", "function_check"  # signals of NAMUR NE 107
 _AT_REST = (StageState.STARTING, StageState.STOPPED)
 
 
@@ -119,6 +121,23 @@ class Announcer:
         ended, self._gap = self._gap, None
         end = self._again(ended, DefectState.END, now_ns)
         return (grown, end) if grown else (end,)
+
+    def on_article(self, score_map: ScoreMap, now_ns: int) -> tuple[Alarm, Alarm]:
+        """A lane shows another article: a notice, which begins and ends at once."""
+        line, lane = score_map.article_line, score_map.lane
+        seen_to = score_map.first_line + score_map.line_count
+        _LOG.warning("lane %d: new article from line %d on", lane, line)
+        alarm = self._alarm(f"new-article-{lane}-{line}", Interval(line, max(line, seen_to)))
+        notice = replace(
+            alarm,
+            kind=AlarmKind.SYSTEM,
+            severity=Severity.MEDIUM,
+            raised_ns=now_ns,
+            captured_ns=score_map.captured_ns,
+            signal=CHECK,
+            text=f"new article? lane {lane} looks different from line {line} on; learning it anew",
+        )
+        return notice, self._again(notice, DefectState.END, now_ns)
 
     def on_beat(self, beat: Heartbeat, now_ns: int) -> Alarm | None:
         """A stage proves that it works; ends its alarm if there was one."""

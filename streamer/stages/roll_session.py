@@ -65,6 +65,10 @@ class RollSession:
             profile_digests=dict(sorted(verdicts.profiles.items())),
             outcome=self._outcome(verdicts),
             truth=self.end.truth if self.end else b"",
+            profile_drift=dict(sorted(verdicts.drift.items())),
+            new_articles={
+                lane: lines for lane, lines in sorted(verdicts.articles.items()) if lines
+            },
         )
 
     def _outcome(self, verdicts: RollVerdicts) -> str:

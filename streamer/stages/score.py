@@ -117,6 +117,8 @@ class ScoreStage:
             self._fail(item, error)
         else:
             self._count(item, self.pulse.now_ns() - started_ns)
+            figures = verdict.figures.items()
+            self.pulse.figures |= {f"lane{item.lane}_{name}": value for name, value in figures}
             self._deliver(item, verdict)
         self._flush()  # before the credit, which asks for tiles that come after this
         self._ask(1)

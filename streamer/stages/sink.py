@@ -195,8 +195,12 @@ class SinkStage:
 
     def _take_map(self, score_map: ScoreMap) -> None:
         now_ns = self.pulse.now_ns()
+        is_new_article = self.verdicts.is_new_article(score_map)
         if self.verdicts.add_map(score_map, now_ns):
             self._progress(news=True)
+            if is_new_article:
+                for notice in self.announcer.on_article(score_map, now_ns):
+                    self._publish(notice)
             self.announcer.model_digest = score_map.model_digest
             if score_map.evidence is not None:
                 self.record.add_evidence(score_map)

@@ -35,6 +35,8 @@ class RollVerdicts:
     models: set[str] = field(default_factory=set)
     workers: set[str] = field(default_factory=set)
     self_judged_px: int = 0
+    drift: dict[str, float] = field(default_factory=dict)  # of the profile by lane, the last one
+    articles: dict[str, list[int]] = field(default_factory=dict)  # first lines by lane
     _arrived_ns: dict[int, int] = field(default_factory=dict)  # by row, until it is a strip
 
     def add_row(self, row: LedgerRow, now_ns: int) -> bool:
@@ -117,10 +119,23 @@ class RollVerdicts:
         if row.ledger is not None:
             self._account(row.ledger, score_map.lane, row.lanes[score_map.lane])
         self.latency.add((now_ns - score_map.captured_ns) / NS_PER_S)
-        self.profiles[str(score_map.lane)] = score_map.profile_digest
+        self._note_profile(score_map)
         self.models.add(score_map.model_digest)
         self.workers.add(score_map.worker)
         return True
+
+    def _note_profile(self, score_map: ScoreMap) -> None:
+        lane = str(score_map.lane)
+        self.profiles[lane] = score_map.profile_digest
+        self.drift[lane] = score_map.profile_drift
+        known = self.articles.setdefault(lane, [])
+        if score_map.article_line > max(known, default=0):
+            known.append(score_map.article_line)
+
+    def is_new_article(self, score_map: ScoreMap) -> bool:
+        """Whether this map is the first to tell that its lane shows another article."""
+        known = self.articles.get(str(score_map.lane), [])
+        return score_map.article_line > max(known, default=0)
 
     def add_gap(self, gap: Gap) -> bool:
         """Settle the tiles of a gap as not inspected; False when all had a verdict.

@@ -3,6 +3,7 @@
 from typing import get_args
 
 import pytest
+from pydantic import ValidationError
 
 from streamer import config
 from streamer.config import Config
@@ -96,3 +97,40 @@ def test_precision_and_channels_decide_verdicts():
         for keys in ({}, {"channels": 64}, {"precision": "int8"}, {"engine": "openvino"})
     }
     assert len(digests) == 4
+
+
+def test_bands_are_eight_features_with_a_rolling_profile_and_one_else():
+    def width(**profile):
+        return Config.model_validate({"profile": profile}).profile.band_width
+
+    assert width(mode="rolling") == 8
+    assert width(mode="rolling", band_features=0) is None
+    assert width(mode="fixed") is None
+    assert width(mode="fixed", band_features=16) == 16
+    assert width(mode="per_tile", band_features=16) is None
+
+
+@pytest.mark.parametrize(
+    ("sections", "rule"),
+    [
+        (
+            {"profile": {"mode": "rolling"}, "scoring": {"method": "fca"}},
+            "profile.mode: rolling needs scoring.method: fca_fast, got fca",
+        ),
+        (
+            {"profile": {"band_features": 8}, "scoring": {"method": "fca"}},
+            "profile.band_features needs scoring.method: fca_fast, got fca",
+        ),
+        (
+            {"profile": {"mode": "rolling", "window_m": 70}},
+            r"must be <= 32 \* refresh_m = 32, got 70, 0 and 1.5",
+        ),
+        (
+            {"profile": {"mode": "rolling", "file": "p"}},
+            "file needs mode: fixed, got mode: rolling",
+        ),
+    ],
+)
+def test_a_profile_that_cannot_be_made_is_explained(sections, rule):
+    with pytest.raises(ValidationError, match=rule):
+        Config.model_validate(sections)

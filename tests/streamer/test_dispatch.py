@@ -267,6 +267,114 @@ def test_no_tiles_are_kept_for_a_lane_whose_profile_a_worker_brought():
     assert sent(d, 10**12) == []
 
 
+def learning(sequence, learnt_from=0):
+    return ProfileState("r", "c", 0, sequence, f"{learnt_from}:{sequence}", b"", learnt_from)
+
+
+def settle(d, *sequences):
+    d.settle([TileAddress("c", 0, n) for n in sequences])
+
+
+def given_to_a_new_worker(d):
+    """What somebody gets who comes when all others are lost."""
+    d.expire(10**12)
+    ask(d, "new", 99, 10**12)
+    return [s.content.sequence for s in d.sendings(10**12)]
+
+
+def learning_lane(tiles=8, **fields):
+    d = dispatcher(profile_tiles=6, capacity=99, **fields)
+    for n in range(tiles):
+        d.add_row([tile(n)])
+    ask(d, "a", 99)
+    sent(d)
+    return d
+
+
+def test_a_lane_that_goes_on_learning_keeps_the_tiles_since_its_last_state():
+    d = learning_lane()
+    settle(d, 0, 1, 2, 3)
+    d.adopt_profile(learning(4), "a")
+    settle(d, 4, 5, 6)
+    assert d.waiting == 1
+    assert given_to_a_new_worker(d) == [4, 4, 5, 6, 7]  # the state, then the tiles
+
+
+def test_a_newer_state_counts_once_all_tiles_before_it_have_verdicts():
+    d = learning_lane()
+    settle(d, 0, 1, 2)
+    d.adopt_profile(learning(2), "a")
+    d.adopt_profile(learning(4), "a")
+    settle(d, 4)
+    assert given_to_a_new_worker(d) == [2, 2, 3, 4, 5, 6, 7]
+    d = learning_lane()
+    settle(d, 0, 1, 2, 4)
+    d.adopt_profile(learning(2), "a")
+    d.adopt_profile(learning(4), "a")
+    settle(d, 3)
+    assert given_to_a_new_worker(d) == [4, 4, 5, 6, 7]
+
+
+def test_before_the_first_state_a_new_worker_gets_all_tiles():
+    d = learning_lane(tiles=5)
+    settle(d, 0, 1, 2)
+    assert given_to_a_new_worker(d) == [0, 1, 2, 3, 4]
+
+
+def test_the_worker_that_makes_the_states_is_not_told_them():
+    d = learning_lane(tiles=4)
+    settle(d, 0, 1, 2, 3)
+    for sequence in (2, 4):
+        d.adopt_profile(learning(sequence), "a")
+        d.add_row([tile(sequence + 2)])
+        assert profiles_sent(d) == []
+
+
+def test_a_late_state_of_a_worker_before_does_not_interrupt_the_lane():
+    d = learning_lane(tiles=4)
+    d.expire(500 * MS)
+    ask(d, "b", 99, 500 * MS)
+    assert sent(d, 500 * MS) == [("b", 0, n) for n in range(4)]
+    settle(d, 0, 1)
+    d.adopt_profile(learning(2), "a")  # it was thought lost
+    d.add_row([tile(4)])
+    assert profiles_sent(d) == []
+
+
+def test_a_state_from_before_this_capture_reaches_the_lanes_worker():
+    d = dispatcher(profile_tiles=6, capacity=99)
+    d.add_row([tile(9)])
+    ask(d, "b", 99)
+    assert sent(d) == [("b", 0, 9)]
+    settle(d, 9)
+    d.adopt_profile(learning(8), "a")
+    d.add_row([tile(10)])
+    assert profiles_sent(d) == [("b", learning(8))]
+    # What the lane's worker began anew meanwhile is not the lane's.
+    d.adopt_profile(learning(11, learnt_from=9), "b")
+    d.add_row([tile(11)])
+    assert profiles_sent(d) == [("b", learning(8))]
+
+
+def test_no_tile_is_forgotten_that_the_new_worker_still_has_to_see():
+    d = learning_lane(tiles=8)
+    settle(d, 0, 1, 2)
+    d.adopt_profile(learning(2), "a")
+    d.adopt_profile(learning(6), "a")
+    d.expire(10**12)
+    ask(d, "new", 2, 10**12)
+    assert [s.content.sequence for s in d.sendings(10**12)] == [2, 2, 3]
+    settle(d, 3, 4, 5)  # verdicts of the worker before
+    ask(d, "new", 9, 10**12)
+    assert [s.content.sequence for s in d.sendings(10**12)] == [4, 5, 6, 7]
+
+
+def test_the_tiles_kept_for_a_state_are_bounded():
+    d = learning_lane(tiles=40)
+    settle(d, *range(40))
+    assert len(given_to_a_new_worker(d)) == 6
+
+
 def test_lanes_move_to_a_worker_that_joins():
     d = dispatcher(capacity=99)
     ask(d, "a", 99)

@@ -17,7 +17,7 @@ TILE = m.Tile("r", "c", 0, 1, 0, 8, 0, 16, m.Halo(), PIXELS, 5, "digest", (m.Int
 SCORES = np.array([[0.5, np.nan]], np.float32)
 MASKED = (m.Interval(12, 16),)
 PLACE = ("r", "c", 0, 1, 0, 8, 0, 16, 8)
-MAP = m.ScoreMap(*PLACE, SCORES, 0.0, 1.0, "p", "m", 1, 2, "w", MASKED, PIXELS, self_judged=True)
+MAP = m.ScoreMap(*PLACE, SCORES, 0.0, 1.0, "p", "m", 1, 2, "w", MASKED, PIXELS, True, 640, 0.25)
 MESSAGES = [
     TILE,
     MAP,
@@ -25,6 +25,7 @@ MESSAGES = [
     m.LedgerRow("r", "c", 0, 0, 8, True, (m.Interval(0, 16),), (), 1),
     m.Gap("r", "c", 0, 1, 2, 8, 16, m.GapReason.OVERLOAD, "x"),
     m.ProfileState("r", "c", 0, 1, "d", b"\x00\xff"),
+    m.ProfileState("r", "c", 0, 9, "d", b"\x00\xff", learnt_from=4),
     m.Heartbeat("score", "score-0", m.StageState.READY, 1, 2, 3, 4, "x", {"a": 1.5}),
     m.Credit("w", 2, (ADDRESS,), 9),
     m.TileFailed(ADDRESS, "w", "why"),

@@ -55,6 +55,24 @@ def test_the_verdicts_are_those_of_an_undisturbed_roll(start_line):
     assert digests[0] == digests[1] == digests[2]
 
 
+@pytest.mark.timeout(400)
+def test_a_profile_that_goes_on_learning_is_the_same_whoever_learns(start_line):
+    rolling = {"profile__mode": "rolling", "profile__refresh_m": 0.25, "profile__window_m": 1.0}
+    found = []
+    for name, workers, kill in (("roll", 1, False), ("b", 2, False), ("c", 1, True)):
+        line = start_line(**rolling, roll__name=name, score__workers=workers, tiles__columns=128)
+        if kill:
+            line.wait_for_lines(3500)  # after several refreshes, amid a segment
+            line.children()["score-0"].send_signal(signal.SIGKILL)
+        code, _, err = line.finish()
+        assert code == 0, err
+        manifest = line.manifest()
+        assert manifest["totals"]["coverage"]["not_inspected_px"] == {}
+        found.append([manifest[key] for key in ("digests", "profile_digests", "profile_drift")])
+    assert found[0] == found[1] == found[2]
+    assert 0 < max(found[0][2].values()) < 0.1
+
+
 def test_stopped_score_counts_as_stalled_and_is_replaced(start_line):
     line = start_line(source__length_m=6.0, score__tile_timeout_ms=3000)
     line.wait_for_lines(2000)

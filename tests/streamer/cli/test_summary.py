@@ -97,6 +97,18 @@ def test_what_was_judged_by_itself_is_shown_where_a_profile_was_to_be_made(resul
     assert "judged by itself" not in dict(summary_rows(made, alone))
 
 
+def test_a_new_article_is_a_row(result):
+    made = result()
+    assert "new article" not in dict(summary_rows(made, CONFIG))
+    made.manifest["new_articles"] = {"0": [64], "1": [64, 96]}
+    rows = dict(summary_rows(made, CONFIG))
+    metres = [GEOMETRY.metres(line) for line in (64, 96)]
+    assert rows["new article"] == (
+        f"lane 0 from {metres[0]:.2f} m, lane 1 from {metres[0]:.2f} m, "
+        f"lane 1 from {metres[1]:.2f} m"
+    )
+
+
 def test_nothing_judged_by_itself_is_no_row(result):
     assert "judged by itself" not in dict(summary_rows(result(), CONFIG))
 

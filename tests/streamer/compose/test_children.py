@@ -177,6 +177,9 @@ def test_a_roll_without_a_name_is_called_after_its_start(config):
         (("web.line_mm=0.25",), 12),
         (("profile.mode=per_tile",), 0),
         (("profile.file=p.safetensors",), 0),
+        (("profile.band_features=8",), 6),
+        # A bootstrap of 2 segments of 4 tiles and one more, and 8 on their way.
+        (("profile.mode=rolling",), 20),
     ],
 )
 def test_tiles_that_make_a_profile(settings, tiles):

@@ -42,6 +42,8 @@ MANIFEST = Manifest(
     config_digest="c",
     digests=RollDigests().as_dict(),
     profile_digests={"0": "p"},
+    profile_drift={"0": 0.125},
+    new_articles={"0": [640]},
 )
 DEFECT = Defect(
     id=1,
@@ -82,6 +84,7 @@ def test_the_file_says_everything(tmp_path):
     assert record["latency_ms"] == {"p50": 12.5, "p99": 40.0}
     assert record["config"] == {"web": {"pixel_mm": 0.5}}
     assert record["profile_digests"] == {"0": "p"}
+    assert (record["profile_drift"], record["new_articles"]) == ({"0": 0.125}, {"0": [640]})
     assert record["versions"]["numpy"] == np.__version__
     assert record["truth"] is None
     assert (record["workers"], record["capture_starts"]) == (["w1", "w2"], 1)

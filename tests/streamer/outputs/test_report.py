@@ -283,8 +283,15 @@ def test_a_place_that_cannot_be_written_is_named(roll, tmp_path):
 
 def test_area_judged_by_itself_is_named_where_a_profile_was_to_be_made(tmp_path):
     text = "of that judged by itself, before the profile was made: 0.0"
-    for mode, shown in (("fixed", True), ("per_tile", False)):
+    for mode, shown in (("fixed", True), ("rolling", True), ("per_tile", False)):
         judged = replace(MANIFEST, self_judged_px=40_000, config={"profile": {"mode": mode}})
         (tmp_path / mode).mkdir()
         page = rendered(make_roll(tmp_path / mode, judged, defects=()))
         assert (text in page.text) == shown
+
+
+def test_a_new_article_is_named_with_its_place(tmp_path):
+    changed = replace(MANIFEST, new_articles={"2": [1000, 3000]})
+    page = rendered(make_roll(tmp_path, changed, defects=()))
+    first, second = (MANIFEST.geometry.metres(line) for line in (1000, 3000))
+    assert f"new article? lane 2 looks different from {first:.2f} m, {second:.2f} m on" in page.text

@@ -45,6 +45,8 @@ SUMMARY = RollSummary(
     self_judged_px=256,
     model_digests=("m1", "m2"),
     profile_digests={"0": "p"},
+    profile_drift={"0": 0.125},
+    new_articles={"0": [16]},
     outcome="complete",
     truth=b'{"version": 1, "defects": []}',
 )
@@ -108,6 +110,7 @@ def test_a_finished_roll_is_all_there(folder, path):
     assert manifest["workers"] == ["w", "x"]
     assert manifest["capture_starts"] == 2
     assert manifest["totals"]["coverage"]["self_judged_px"] == 256
+    assert (manifest["profile_drift"], manifest["new_articles"]) == ({"0": 0.125}, {"0": [16]})
     assert manifest["totals"]["coverage"]["is_exact"]
     assert manifest["throughput_mpix_s"] == pytest.approx(1024 / 2 / 1e6)
     assert manifest["model_digest"] == "m1,m2"

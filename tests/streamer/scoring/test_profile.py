@@ -8,6 +8,8 @@ import torch
 
 from streamer.calibration import Calibration
 from streamer.config import Config
+from streamer.scoring import open_scorer
+from streamer.scoring.bands import BandPlace
 from streamer.scoring.features import ChannelScale, Edges, embed_web, fixed_scale
 from streamer.scoring.lesson import Lesson
 from streamer.scoring.profile import (
@@ -191,3 +193,51 @@ def test_lanes_are_pooled_where_the_lesson_says_so(backbone, lesson, web) -> Non
     learnt = learn_profile([small, *maps], scale, pooling, (0, 3, 5)).calibration
     assert [own.lane for own in learnt.lane_levels] == [3, 5]
     assert learn_profile([small, *maps], scale, lesson, (0, 3, 5)).calibration.lane_levels == ()
+
+
+@pytest.fixture
+def banded(profile) -> TextureProfile:
+    reference = torch.stack([profile.reference, profile.reference // 2])
+    return replace(profile, reference=reference, bands=BandPlace(8, 3))
+
+
+def test_bands_are_saved_and_told_apart(profile, banded, tmp_path) -> None:
+    path = tmp_path / "banded.safetensors"
+    banded.save(path)
+    loaded = TextureProfile.load(path)
+    assert loaded.bands == BandPlace(8, 3)
+    assert torch.equal(loaded.reference, banded.reference)
+    digests = {profile.digest, banded.digest, replace(banded, bands=BandPlace(8, 2)).digest}
+    assert len(digests) == 3
+    assert loaded.digest == banded.digest
+
+
+def test_a_program_without_bands_would_refuse_them(banded, profile) -> None:
+    formats = [_description(one)["format"] for one in (profile, banded)]
+    assert formats == [2, 3]
+
+
+def _description(profile: TextureProfile) -> dict:
+    content = profile.to_bytes()
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    return json.loads(header["__metadata__"]["profile"])
+
+
+def test_bands_need_their_reference_and_a_method_that_knows_them(banded, profile, settings) -> None:
+    with pytest.raises(ValueError, match=r"bands of a profile must be \(bands, 4, T \* T\), got"):
+        replace(profile, bands=BandPlace(8, 0))
+    exact = open_scorer(settings.scoring.model_copy(update={"method": "fca"}))
+    with pytest.raises(ValueError, match="scoring.method must be fca_fast for references per band"):
+        banded.score(exact, torch.zeros(4, 20, 20), 0)
+
+
+def test_scores_follow_the_bands_of_the_web(banded, profile, lesson, quantised) -> None:
+    one = profile.score(lesson.method, quantised, 0)
+    np.testing.assert_array_equal(one, lesson.method.score(quantised, profile.reference))
+    # From column 0 on, all bands but the last lie before band 4: the first reference counts.
+    left = banded.score(lesson.method, quantised[:, :, :24].contiguous(), 0)
+    expected = profile.score(lesson.method, quantised[:, :, :24].contiguous(), 0)
+    np.testing.assert_array_equal(left, expected)
+    right = banded.score(lesson.method, quantised, 400)
+    halved = replace(profile, reference=profile.reference // 2)
+    np.testing.assert_array_equal(right, halved.score(lesson.method, quantised, 0))

@@ -1,5 +1,6 @@
 """Alarms: numbered without holes, each with a beginning and an end."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from streamer.message import (
     GapReason,
     Heartbeat,
     RegionMm,
+    ScoreMap,
     Severity,
     StageState,
 )
@@ -210,3 +212,18 @@ def test_no_number_is_missing_and_every_alarm_ends(events):
         if alarm.state is DefectState.END:
             active.remove(alarm.id)
     assert active == set()
+
+
+def test_a_new_article_is_a_notice_with_its_place(announcer):
+    scores = np.zeros((2, 2), np.float32)
+    place = ("roll", "cam0", 3, 9, 144, 16, 0, 16, 8)
+    told = ScoreMap(*place, scores, 0.0, 1.0, "p", "m", 77, 78, "w", article_line=128)
+    begun, ended = announcer.on_article(told, 5)
+    assert begun.id == ended.id == "roll/cam0/new-article-3-128"
+    assert (begun.state, ended.state) == (DefectState.NEW, DefectState.END)
+    assert ended.sequence == begun.sequence + 1
+    assert (begun.kind, begun.severity) == (AlarmKind.SYSTEM, Severity.MEDIUM)
+    assert (begun.signal, begun.captured_ns) == ("function_check", 77)
+    assert (begun.region.down_first, begun.region.down_end) == (128 * 0.25, 160 * 0.25)
+    assert begun.text.startswith("new article? lane 3 looks different from line 128 on")
+    assert announcer.active == 0

@@ -1,6 +1,6 @@
 """A worker: tiles in order, results never lost, failures reported, credit always returned."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -369,3 +369,16 @@ def test_figures_count_tiles_and_the_time_they_took(bench):
     beat = bench.delivered(Heartbeat)[-1]
     assert beat.figures == {"tiles": 2, "busy_s": pytest.approx(0.2)}
     assert beat.last_line == 32
+
+
+def test_figures_of_a_lanes_profile_are_shown_with_its_number(bench):
+    score = bench.scorer.score
+    bench.scorer.score = lambda scored: replace(
+        score(scored), figures={"profile_drift": 0.125 * (1 + scored.lane)}
+    )
+    bench.give(tile(0), tile(0, lane=1))
+    bench.run()
+    figures = bench.delivered(Heartbeat)[-1].figures
+    assert figures["lane0_profile_drift"] == 0.125
+    assert figures["lane1_profile_drift"] == 0.25
+    assert figures["tiles"] == 2

@@ -593,3 +593,16 @@ def test_any_interleaving_accounts_for_every_pixel(clock, data, rows, masked):
     }
     ends = {d.id for d in roll.record.defects if d.state is DefectState.END}
     assert ends == {d.id for d in roll.record.defects}
+
+
+def test_a_new_article_is_announced_once_and_summed_up(play):
+    changed = [replace(m, article_line=16, profile_drift=0.25) for m in tiles(1, 2)]
+    roll = play(HELLO, [row(0), row(1), row(2)], *tiles(0), *changed, changed[0], end(3))
+    summary = roll.run()
+    notices = [a for a in roll.record.alarms if a.kind is AlarmKind.SYSTEM]
+    assert [a.id.rsplit("/", 1)[1] for a in notices] == ["new-article-0-16"] * 2 + [
+        "new-article-1-16"
+    ] * 2
+    assert [a.state for a in notices] == [DefectState.NEW, DefectState.END] * 2
+    assert summary.new_articles == {"0": [16], "1": [16]}
+    assert summary.profile_drift == {"0": 0.25, "1": 0.25}

@@ -309,3 +309,20 @@ def test_any_order_of_arrival_accounts_for_every_pixel(rows, masked, data):
         "inspected": coverage.inspected,
         "overload": coverage.not_inspected_total,
     }
+
+
+def test_new_articles_and_the_drift_of_each_lane_are_remembered(verdicts):
+    def told(sequence, article_line, drift=0.0, lane=0):
+        made = replace(score_map(sequence, lane), article_line=article_line, profile_drift=drift)
+        news = verdicts.is_new_article(made)
+        verdicts.add_map(made, 0)
+        return news
+
+    assert not told(0, 0, 0.1)
+    assert told(1, 16)
+    assert not told(2, 16, 0.2)
+    assert not told(1, 0)  # a worker before tells it late
+    assert told(3, 48, 0.3)
+    assert told(3, 16, 0.4, lane=1)
+    assert verdicts.articles == {"0": [16, 48], "1": [16]}
+    assert verdicts.drift == {"0": 0.3, "1": 0.4}
