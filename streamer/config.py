@@ -141,6 +141,7 @@ class Backbone(Section):
     precision: Literal["fp32", "bf16", "int8"] = "fp32"
     channels: int | None = Field(default=None, ge=1, le=65536)
     int8_file: Path | None = None
+    reduce: Literal[1, 2, 4] = 1
 
     @model_validator(mode="after")
     def _engine_can(self) -> Backbone:

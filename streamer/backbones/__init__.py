@@ -26,6 +26,15 @@ def open_backbone(
         OSError: the weights, the ONNX file or the cache folder cannot be used.
         ValueError: settings that name nothing or do not fit.
     """
+    backbone = _open_engine(settings, webs)
+    if settings.reduce == 1:
+        return backbone
+    from streamer.backbones.reduced import ReducedBackbone
+
+    return ReducedBackbone(backbone, settings.reduce)
+
+
+def _open_engine(settings: config.Backbone, webs: Callable[[], CalibrationSet] | None) -> Backbone:
     match settings.engine:
         case "onnxruntime":
             from streamer.backbones.installed import require_onnxruntime

@@ -46,6 +46,11 @@ def find_footprint(settings: config.Backbone) -> Footprint:
     Raises:
         ValueError: there is no backbone of this name.
     """
+    full = _unreduced(settings)
+    return Footprint(full.stride * settings.reduce, full.radius * settings.reduce)
+
+
+def _unreduced(settings: config.Backbone) -> Footprint:
     if settings.onnx_stride is not None and settings.onnx_radius is not None:
         return Footprint(settings.onnx_stride, settings.onnx_radius)
     family, cell = split_pooling(settings.name)
