@@ -186,11 +186,11 @@ class Scoring(Section):
 
     method: Method = "fca_fast"
     patch_size: int = Field(default=9, ge=3, le=25)
-    levels: int = Field(default=16, ge=4, le=32)
+    levels: int = Field(default=12, ge=4, le=32)
     window_stride: int = Field(default=2, ge=1, le=4)
     sigma_p: Level = 3.0
     sigma_s: Level | None = 1.0
-    sigma_blur: Level = 1.0
+    sigma_blur: Level = 0.8
     ties: Literal["first", "mid", "mean"] = "mid"
     precision: Literal["exact", "u8"] = "exact"
     threads: int = Field(default=1, ge=1, le=256)

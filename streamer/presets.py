@@ -10,33 +10,37 @@ Defaults: TypeAlias = Mapping[str, Mapping[str, int | float | str | None]]
 
 # Section -> key -> value. An explicit key beats each of them. `balanced` is what the keys have
 # when no preset is named; BENCHMARKS.md has the speed and accuracy that the others follow from.
+# Blur and window are about as wide on the web in all of them: 72 to 80 pixels, 6 of them blurred.
 PRESETS: Mapping[PresetName, Defaults] = {
     "fast": {
-        "backbone": {
-            "name": "efficientnet_lite0",
-            "engine": "openvino",
-            "precision": "int8",
-            "channels": 64,
+        "backbone": {"name": "efficientnet_lite0", "reduce": 2},
+        "scoring": {
+            "method": "fca_fast",
+            "patch_size": 5,
+            "levels": 12,
+            "window_stride": 1,
+            "sigma_blur": 0.5,
         },
-        "scoring": {"method": "fca_fast", "levels": 8, "window_stride": 2},
     },
     "balanced": {
-        "backbone": {
-            "name": "efficientnet_lite0",
-            "engine": "onnxruntime",
-            "precision": "fp32",
-            "channels": None,
+        "backbone": {"name": "efficientnet_lite0", "reduce": 1},
+        "scoring": {
+            "method": "fca_fast",
+            "patch_size": 9,
+            "levels": 12,
+            "window_stride": 2,
+            "sigma_blur": 0.8,
         },
-        "scoring": {"method": "fca_fast", "levels": 16, "window_stride": 2},
     },
     "fine": {
-        "backbone": {
-            "name": "efficientnet_lite2",
-            "engine": "onnxruntime",
-            "precision": "fp32",
-            "channels": None,
+        "backbone": {"name": "efficientnet_lite0_fine", "reduce": 1},
+        "scoring": {
+            "method": "fca_fast",
+            "patch_size": 9,
+            "levels": 12,
+            "window_stride": 2,
+            "sigma_blur": 1.6,
         },
-        "scoring": {"method": "fca_fast", "levels": 16, "window_stride": 1},
     },
 }
 

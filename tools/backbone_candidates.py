@@ -37,7 +37,11 @@ def candidates(onnx: Path | None) -> list[Candidate]:
     """What is measured: the presets, then one change at a time."""
     levels = {"levels": 8}
     found = [Candidate(n, dict(p["backbone"]), dict(p["scoring"])) for n, p in PRESETS.items()]
+    fast = PRESETS["fast"]
     found += [
+        Candidate(
+            "fast, openvino int8", {**fast["backbone"], **_openvino("int8")}, fast["scoring"]
+        ),
         Candidate("lite0 onnxruntime int8", {"precision": "int8"}),
         Candidate("lite0 torch fp32", {"engine": "torch"}),
         Candidate("lite0 openvino fp32", _openvino("fp32")),

@@ -1,6 +1,7 @@
 """The configuration: one place, one fault, one line; and the documented file tells the truth."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from streamer import config
 from streamer.config import Config, ConfigError, ReplaySource
 from streamer.config_file import load_config
+from streamer.presets import PresetName
 
 DOCUMENTED = Path(__file__).parents[2] / "config.yaml"
 
@@ -42,8 +44,24 @@ def test_what_says_nothing_is_all_defaults(write, text):
 def test_the_documented_file_has_the_defaults_but_for_the_length_of_its_web():
     documented = load_config(DOCUMENTED)
     assert documented.source.length_m == 20
+    assert documented.preset == "balanced"
     as_default = documented.source.model_copy(update={"length_m": Config().source.length_m})
-    assert documented.model_copy(update={"source": as_default}) == Config()
+    assert documented.model_copy(update={"source": as_default, "preset": None}) == Config()
+
+
+def test_the_documented_file_leaves_the_keys_of_the_preset_to_it(write):
+    text = DOCUMENTED.read_text(encoding="utf-8")
+    for name in get_args(PresetName):
+        chosen = load_config(write(text.replace("preset: balanced", f"preset: {name}", 1)))
+        assert chosen.beyond_preset == []
+    written_down = load_config(write(_with_preset_keys()))
+    assert written_down == load_config(DOCUMENTED)
+
+
+def _with_preset_keys():
+    """The documented file with the keys that it leaves to the preset written down."""
+    lines = DOCUMENTED.read_text(encoding="utf-8").splitlines()
+    return "\n".join("  " + line[4:] if "# (preset) " in line else line for line in lines)
 
 
 def _sections(model):
@@ -51,7 +69,7 @@ def _sections(model):
 
 
 def test_the_documented_file_names_every_key_and_no_other():
-    content = yaml.safe_load(DOCUMENTED.read_text(encoding="utf-8"))
+    content = yaml.safe_load(_with_preset_keys())
     for name, section in _sections(Config).items():
         if name == "source":
             section = config.SimulatorSource

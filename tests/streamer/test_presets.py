@@ -51,14 +51,14 @@ def test_a_preset_of_the_file_sets_its_keys_and_no_other(write, name):
 
 
 def test_an_explicit_key_of_the_file_beats_the_preset_of_the_file(write):
-    loaded = load_config(write("preset: fast\nscoring:\n  levels: 12\n  threads: 2\n"))
-    assert (loaded.scoring.levels, loaded.scoring.threads) == (12, 2)
-    assert loaded.backbone.channels == FAST["backbone"]["channels"]
+    loaded = load_config(write("preset: fast\nscoring:\n  levels: 20\n  threads: 2\n"))
+    assert (loaded.scoring.levels, loaded.scoring.threads) == (20, 2)
+    assert loaded.backbone.reduce == FAST["backbone"]["reduce"]
     assert loaded.beyond_preset == ["scoring.levels"]
 
 
 def test_a_preset_of_the_command_line_beats_the_file(write):
-    path = write("scoring:\n  levels: 12\n  threads: 2\nbackbone:\n")
+    path = write("scoring:\n  levels: 20\n  threads: 2\nbackbone:\n")
     loaded = load_config(path, ("preset=fast",))
     assert (loaded.scoring.levels, loaded.scoring.threads) == (FAST["scoring"]["levels"], 2)
     assert loaded.beyond_preset == []
@@ -69,7 +69,7 @@ def test_a_key_of_the_command_line_beats_its_preset_in_either_order(write):
     for settings in (("preset=fast", "scoring.levels=20"), ("scoring.levels=20", "preset=fast")):
         loaded = load_config(path, settings)
         assert loaded.scoring.levels == 20
-        assert loaded.backbone.precision == FAST["backbone"]["precision"]
+        assert loaded.backbone.reduce == FAST["backbone"]["reduce"]
 
 
 def test_a_section_of_the_command_line_is_left_as_it_is(write):
@@ -100,7 +100,7 @@ def test_faults_are_placed_as_ever(write):
     path = write("preset: fast\nbackbone: 3\n")
     with pytest.raises(ValueError, match=r"line.yaml:2: backbone: Input should be a valid dict"):
         load_config(path)
-    path = write("preset: fast\nbackbone:\n  engine: torch\n")
+    path = write("preset: fast\nbackbone:\n  engine: torch\n  precision: int8\n")
     with pytest.raises(ValueError, match=r"line.yaml:2: backbone: precision must be one of fp32"):
         load_config(path)
     path = write("preset: [fast]\n")
@@ -122,6 +122,6 @@ def test_unknown_content_is_left_alone():
 
 
 def test_what_is_beyond_a_preset_is_named_in_order():
-    effective = {"backbone": dict(FAST["backbone"], channels=1), "scoring": dict(FAST["scoring"])}
-    assert overridden("fast", effective) == ["backbone.channels"]
+    effective = {"backbone": dict(FAST["backbone"], reduce=4), "scoring": dict(FAST["scoring"])}
+    assert overridden("fast", effective) == ["backbone.reduce"]
     assert overridden(None, effective) == []

@@ -63,7 +63,7 @@ def test_what_is_not_valid_is_2(folder, arguments, text, capsys):
 
 
 def test_a_preset_is_named_with_what_overrides_it(folder, capsys):
-    (folder / "c.yaml").write_text("preset: fine\nscoring:\n  levels: 12\n")
+    (folder / "c.yaml").write_text("preset: fine\nscoring:\n  levels: 20\n")
     assert run_command(["validate-config", "c.yaml"]) == 0
     assert "preset fine, but the file or --set decides scoring.levels" in capsys.readouterr().out
     assert run_command(["validate-config", "--set", "preset=fast", "--json"]) == 0

@@ -202,6 +202,7 @@ def test_a_line_whose_stages_cannot_start_ends_with_their_fault(config, monkeypa
         ),
     )
     phases = set()
+    before = psutil.Process().children()
     effective = prepare_roll(config())
     result = LineRun(effective, lambda shown: phases.add(shown.phase), lambda: False).run()
     assert result.exit_code == 3
@@ -209,4 +210,4 @@ def test_a_line_whose_stages_cannot_start_ends_with_their_fault(config, monkeypa
     assert "starting" in phases
     assert "running" not in phases
     assert not list(tmp_path.glob("run-*"))
-    assert psutil.Process().children() == []
+    assert psutil.Process().children() == before

@@ -67,7 +67,11 @@ def geometry() -> WebGeometry:
 @pytest.fixture
 def settings() -> Config:
     small = {"lines": 128, "columns": 256}
-    return Config.model_validate({"tiles": small, "profile": {"bootstrap_m": 0.15}})
+    # Four channels need more levels than the 240 of a real backbone.
+    scoring = {"levels": 16, "sigma_blur": 1.0}
+    return Config.model_validate(
+        {"tiles": small, "profile": {"bootstrap_m": 0.15}, "scoring": scoring}
+    )
 
 
 @pytest.fixture

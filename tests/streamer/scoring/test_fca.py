@@ -7,7 +7,7 @@ from streamer.config import Scoring
 from streamer.scoring.fca import FcaExact, FcaFast, use_threads
 from streamer.scoring.features import ChannelScale
 
-FAST = FcaFast.of(Scoring())
+FAST = FcaFast.of(Scoring(levels=16))
 EXACT = FcaExact.of(Scoring())
 METHODS = pytest.mark.parametrize("method", [FAST, EXACT], ids=["fast", "exact"])
 
@@ -68,7 +68,7 @@ def test_every_setting_reaches_the_kernel() -> None:
     quantised = FAST.quantise(features(), scale(3))
     maps = [FAST.score(quantised, FAST.reference([quantised]))]
     for change in ({"window_stride": 1}, {"sigma_blur": 2.0}):
-        other = FcaFast.of(Scoring(**change))
+        other = FcaFast.of(Scoring(levels=16, **change))
         maps.append(other.score(quantised, other.reference([quantised])))
     exact = EXACT.quantise(features().round(), scale(3))
     for change in ({}, {"sigma_p": 1.0}, {"sigma_s": None}, {"ties": "first"}, {"precision": "u8"}):

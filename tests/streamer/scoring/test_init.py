@@ -10,7 +10,7 @@ from streamer.scoring.fca import FcaExact, FcaFast
 
 def test_methods_open_by_name_with_what_is_configured() -> None:
     fast = open_scorer(Scoring(method="fca_fast", patch_size=5, levels=8, window_stride=1))
-    assert fast == FcaFast(5, 8, 1, 1.0)
+    assert fast == FcaFast(5, 8, 1, 0.8)
     exact = open_scorer(Scoring(method="fca", patch_size=7, sigma_s=None, ties="first"))
     assert exact == FcaExact(7, 3.0, None, "first")
 

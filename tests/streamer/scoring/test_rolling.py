@@ -46,7 +46,12 @@ class Line:
 
 def scorer_of(backbone, geometry=GEOMETRY, tile_lines: int = LINES, **profile) -> TileScorer:
     settings = Config.model_validate(
-        {"tiles": {"lines": tile_lines, "columns": COLUMNS}, "profile": PROFILE | profile}
+        {
+            "tiles": {"lines": tile_lines, "columns": COLUMNS},
+            "profile": PROFILE | profile,
+            # Four channels need more levels than the 240 of a real backbone.
+            "scoring": {"levels": 16, "sigma_blur": 1.0},
+        }
     )
     return open_tile_scorer(backbone, settings, geometry, "w1")
 

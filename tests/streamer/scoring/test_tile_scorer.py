@@ -244,8 +244,9 @@ def test_profile_file_that_cannot_be_used_stops_the_start(
     with pytest.raises(ValueError, match=r"linen\.safetensors: profile must be a file of"):
         scorer_of(backbone, settings, geometry, profile=profile)
     learn_web_profile([tile_of(web(128, 256))], backbone, lesson).save(path)
+    other = settings.scoring.model_copy(update={"window_stride": 1}).model_dump()
     with pytest.raises(ValueError, match="profile must be for window_stride = 1"):
-        scorer_of(backbone, settings, geometry, profile=profile, scoring={"window_stride": 1})
+        scorer_of(backbone, settings, geometry, profile=profile, scoring=other)
 
 
 def test_unbounded_features_are_scaled_by_the_lane(
