@@ -179,7 +179,9 @@ def test_profile_fits_only_its_backbone_method_and_parameters(profile, lesson, g
     exact = Lesson.of(Config.model_validate({"scoring": {"method": "fca"}}), geometry, lesson.spec)
     with pytest.raises(ValueError, match="for method fca .*linescan calibrate.* got 'fca_fast'"):
         require_fit(profile, exact.method, lesson.spec)
-    fewer = Lesson.of(Config.model_validate({"scoring": {"levels": 8, "sigma_blur": 1.0}}), geometry, lesson.spec)
+    fewer = Lesson.of(
+        Config.model_validate({"scoring": {"levels": 8, "sigma_blur": 1.0}}), geometry, lesson.spec
+    )
     with pytest.raises(ValueError, match="for levels = 8 .* got {'levels': 16}"):
         require_fit(profile, fewer.method, lesson.spec)
 
