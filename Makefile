@@ -83,9 +83,20 @@ bench: $(STAMP)
 	$(BIN)/python tools/bench_medians.py
 	$(BIN)/python tools/bench_streaming.py
 
+# The published form without any correction, then each preset; their differences set by set.
+DATA := $(or $(LINESCAN_DATA),../shared/data)
+EVALUATE = $(BIN)/linescan evaluate $(DATA) --boxes-in fabric_minhas --work build/accuracy/maps
+UNCORRECTED := --set edges.mode=off --set correction.light=off --set correction.background=off
+PRESETS := balanced fast fine
 accuracy: $(STAMP)
 	$(BIN)/python -m pytest -q -m real_data
-	$(BIN)/python tools/real_input.py --data "$${LINESCAN_DATA:-../shared/data}"
+	mkdir -p build/accuracy
+	$(EVALUATE) --out build/accuracy/published.json --method fca --set scoring.ties=first $(UNCORRECTED)
+	for preset in $(PRESETS); do $(EVALUATE) --set preset=$$preset --out build/accuracy/$$preset.json \
+		--html build/accuracy/$$preset.html || exit 1; done
+	$(BIN)/python tools/accuracy_table.py build/accuracy/published.json \
+		$(PRESETS:%=build/accuracy/%.json)
+	$(BIN)/python tools/real_input.py --data $(DATA)
 
 # Every form on every image, with all figures in build/forms.json.
 forms: $(STAMP)
