@@ -121,6 +121,29 @@ def test_the_newest_segments_wait_for_the_delay(backbone, tile_of, clean) -> Non
     assert digests[1][8] != digests[0][8]
 
 
+def test_a_delay_longer_than_the_bootstrap_keeps_the_first_level(backbone, tile_of, clean) -> None:
+    """Until a segment is old enough there is nothing that a new level could rest on."""
+    line = Line(scorer_of(backbone, delay_m=4.0), tile_of)
+    maps = [line.judge(clean(n)).score_map for n in range(14)][BOOTSTRAP_TILES:]
+    first = maps[0]
+    waiting = maps[: 4 * REFRESH_TILES - BOOTSTRAP_TILES]
+    assert {(m.background, m.alarm_level) for m in waiting} == {
+        (first.background, first.alarm_level)
+    }
+    assert maps[-1].alarm_level < 3 * first.alarm_level
+
+
+def test_a_defect_after_web_that_was_masked_for_long_is_found(backbone, tile_of, clean) -> None:
+    line = Line(scorer_of(backbone, window_m=1.0), tile_of)
+    for n in range(8):
+        line.judge(clean(n))
+    for n in range(8, 14):
+        line.judge(clean(n), masked=(Interval(0, COLUMNS),))
+    after = line.judge(with_hole(clean(14))).score_map
+    assert after.background > 0
+    assert peak(after) > 1
+
+
 def test_what_is_remembered_is_bounded(line, clean) -> None:
     sizes = []
     for n in range(40):
