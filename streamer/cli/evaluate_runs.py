@@ -114,7 +114,7 @@ def program_digest() -> str:
     root = Path(streamer.__file__).parent
     files = [*root.glob("*.py"), *(f for part in _CODE for f in (root / part).rglob("*.py"))]
     files += [
-        *(root / "cli" / name for name in ("evaluate_maps.py", "evaluate_web.py")),
+        *(root / "cli" / name for name in ("evaluate_maps.py", "evaluate_web.py", "stills.py")),
         *(root.parent / "kernels").rglob("*"),
     ]
     total = hashlib.sha256()

@@ -88,6 +88,12 @@ def test_warming_up_uses_the_backbone(blocks):
     assert backbone.calls > 0
 
 
+def test_warming_up_does_not_depend_on_a_level_set_by_hand(blocks):
+    lowest = Config.model_validate({"calibration": {"alarm_level": 1e-9}})
+    warm_up(lowest, blocks)
+    assert blocks.calls > 0
+
+
 def test_faults_name_their_file_once(tmp_path):
     path = tmp_path / "a.png"
     assert named_fault(path, ValueError("a.png: it is cut")) == f"{path}: it is cut"
