@@ -424,18 +424,17 @@ class Config(Section):
         return self
 
     def _require_bands(self) -> None:
-        """Only the reference of the fast form can be learnt band by band, and go on learning."""
-        if self.scoring.method == "fca_fast":
+        """Only the median of the fast form can be learnt band by band, and go on learning."""
+        is_rolling, scoring = self.profile.mode == "rolling", self.scoring
+        if not is_rolling and self.profile.band_width is None:
             return
-        given = f"got {self.scoring.method}"
-        if self.profile.mode == "rolling":
-            msg = (
-                f"profile.mode: rolling needs scoring.method: fca_fast, {given}; "
-                "use profile.mode: fixed or per_tile"
-            )
+        key = "profile.mode: rolling" if is_rolling else "profile.band_features"
+        advice = "; use profile.mode: fixed or per_tile" if is_rolling else ""
+        if scoring.method != "fca_fast":
+            msg = f"{key} needs scoring.method: fca_fast, got {scoring.method}{advice}"
             raise ValueError(msg)
-        if self.profile.band_width is not None:
-            msg = f"profile.band_features needs scoring.method: fca_fast, {given}"
+        if scoring.reference != "median":
+            msg = f"{key} needs scoring.reference: median, got {scoring.reference}{advice}"
             raise ValueError(msg)
 
     @property
