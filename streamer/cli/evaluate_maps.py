@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streamer.cli.stills import require_whole_windows, still_lesson, still_of
+from streamer.scoring import open_scorer
 from streamer.scoring.image_scorer import score_image
-from streamer.scoring.profile import TextureProfile
+from streamer.scoring.profile import TextureProfile, require_fit
 from streamer.sources.decode import decode, read_header
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ def score_stills(
         OSError, ValueError: the profile cannot be used.
     """
     saved = None if config.profile.file is None else TextureProfile.load(config.profile.file)
+    if saved is not None:
+        require_fit(saved, open_scorer(config.scoring), backbone.spec)
     maps, faults = [], []
     for path in paths:
         try:
