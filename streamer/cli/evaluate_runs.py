@@ -25,7 +25,7 @@ _IDLE_SECTIONS = frozenset(
     ("roll", "source", "decision", "score", "supervisor", "transport", "alarms", "limits")
 )
 _IDLE_KEYS = {"backbone": ("threads", "cache", "onnx_file"), "scoring": ("threads",)}
-_CODE = ("backbones", "calibration", "scoring", "sources", "correction")
+_CODE = ("backbones", "calibration", "compose", "scoring", "sources", "correction")
 
 
 @dataclass(frozen=True, slots=True)

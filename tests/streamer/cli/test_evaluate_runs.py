@@ -119,4 +119,8 @@ class TestDigest:
         (fake / "cli/bench.py").write_text("2")
         assert program_digest() == before
         (fake / "tiling.py").write_text("3")
-        assert program_digest() != before
+        with_tiling = program_digest()
+        assert with_tiling != before
+        (fake / "compose").mkdir()
+        (fake / "compose/geometry.py").write_text("4")  # how webs are cut
+        assert program_digest() != with_tiling
