@@ -273,10 +273,11 @@ class Profile(Section):
     @model_validator(mode="after")
     def _window_is_bounded(self) -> Profile:
         most = MOST_SEGMENTS * self.refresh_m
-        if max(self.window_m, self.delay_m, self.bootstrap_m) > most and self.mode == "rolling":
+        given = (self.window_m, self.delay_m, self.bootstrap_m, self.change_m)
+        if max(given) > most and self.mode == "rolling":
             msg = (
-                f"window_m, delay_m and bootstrap_m must be <= {MOST_SEGMENTS} * refresh_m = "
-                f"{most:g}, got {self.window_m:g}, {self.delay_m:g} and {self.bootstrap_m:g}"
+                f"window_m, delay_m, bootstrap_m and change_m must be <= {MOST_SEGMENTS} * "
+                f"refresh_m = {most:g}, got {', '.join(f'{one:g}' for one in given)}"
             )
             raise ValueError(msg)
         return self
