@@ -273,10 +273,11 @@ class Profile(Section):
     @model_validator(mode="after")
     def _window_is_bounded(self) -> Profile:
         most = MOST_SEGMENTS * self.refresh_m
-        if max(self.window_m, self.delay_m, self.bootstrap_m) > most and self.mode == "rolling":
+        given = (self.window_m, self.delay_m, self.bootstrap_m, self.change_m)
+        if max(given) > most and self.mode == "rolling":
             msg = (
-                f"window_m, delay_m and bootstrap_m must be <= {MOST_SEGMENTS} * refresh_m = "
-                f"{most:g}, got {self.window_m:g}, {self.delay_m:g} and {self.bootstrap_m:g}"
+                f"window_m, delay_m, bootstrap_m and change_m must be <= {MOST_SEGMENTS} * "
+                f"refresh_m = {most:g}, got {', '.join(f'{one:g}' for one in given)}"
             )
             raise ValueError(msg)
         return self
@@ -424,18 +425,17 @@ class Config(Section):
         return self
 
     def _require_bands(self) -> None:
-        """Only the reference of the fast form can be learnt band by band, and go on learning."""
-        if self.scoring.method == "fca_fast":
+        """Only the median of the fast form can be learnt band by band, and go on learning."""
+        is_rolling, scoring = self.profile.mode == "rolling", self.scoring
+        if not is_rolling and self.profile.band_width is None:
             return
-        given = f"got {self.scoring.method}"
-        if self.profile.mode == "rolling":
-            msg = (
-                f"profile.mode: rolling needs scoring.method: fca_fast, {given}; "
-                "use profile.mode: fixed or per_tile"
-            )
+        key = "profile.mode: rolling" if is_rolling else "profile.band_features"
+        advice = "; use profile.mode: fixed or per_tile" if is_rolling else ""
+        if scoring.method != "fca_fast":
+            msg = f"{key} needs scoring.method: fca_fast, got {scoring.method}{advice}"
             raise ValueError(msg)
-        if self.profile.band_width is not None:
-            msg = f"profile.band_features needs scoring.method: fca_fast, {given}"
+        if scoring.reference != "median":
+            msg = f"{key} needs scoring.reference: median, got {scoring.reference}{advice}"
             raise ValueError(msg)
 
     @property

@@ -85,7 +85,14 @@ class Calibration:
         return ((scores - self.background) / span).astype(np.float32)
 
     def with_alarm_level(self, alarm_level: float) -> Calibration:
-        """The same background with a level set by hand (raw score): what was learnt is void."""
+        """The same background with a level set by hand (raw score): what was learnt is void.
+
+        Raises:
+            ValueError: the level is not above what typical web scores.
+        """
+        typical = f"what typical web scores = {self.background:.3g}; null has it calibrated"
+        rule = f"calibration.alarm_level must be > background ({typical})"
+        require(not alarm_level <= self.background, rule, alarm_level)
         return Calibration(self.background, alarm_level, 0, self.false_alarms_per_100m)
 
     def for_lane(self, lane: int) -> Calibration:

@@ -28,12 +28,12 @@ from streamer.cli.options import (
     UsageFault,
 )
 from streamer.evaluation.class_figures import Protocol
-from streamer.evaluation.datasets import find_classes, stray_masks
+from streamer.evaluation.datasets import Truth, find_classes, stray_masks
 from streamer.evaluation.summary import Resampling
 from streamer.outputs.storage import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from streamer.cli.evaluate_runs import Run
     from streamer.evaluation.datasets import ImageClass
@@ -45,7 +45,8 @@ SetsArgument = Annotated[
     typer.Argument(
         metavar="DATASET...",
         help="A class (images/ and masks/, or MVTec AD's test/ and ground_truth/), a set of "
-        "classes, or a folder of sets.",
+        "classes, or a folder of sets. An image without a mask counts in no figure: a clean one "
+        "has a black mask, or lies in test/good/.",
     ),
 ]
 MethodOption = Annotated[
@@ -230,13 +231,24 @@ def _strays(classes: Sequence[ImageClass]) -> list[str]:
     ]
 
 
+def _unknown(classes: Sequence[ImageClass]) -> Iterator[str]:
+    """What to say of images that count in no figure because nobody says what they show."""
+    for one in classes:
+        unknown = sum(sample.truth is Truth.UNKNOWN for sample in one.samples)
+        if unknown:
+            yield (
+                f"note: {one.set_name}/{one.name}: {unknown} of {len(one.samples)} images have no "
+                "mask and count in no figure; give those that are clean a black one"
+            )
+
+
 def _folder_of(output: Path | None) -> Path:
     return Path() if output is None else output.parent
 
 
 def _write(evaluation: Evaluation, out: Path | None, *, as_json: bool) -> None:
-    for fault in evaluation.faults:
-        typer.echo(f"error: {fault}", err=True)
+    for line in (*_unknown(evaluation.exam.classes), *(f"error: {f}" for f in evaluation.faults)):
+        typer.echo(line, err=True)
     document = json.dumps(as_document(evaluation), indent=1) + "\n"
     if out is not None:
         _save(out, document)

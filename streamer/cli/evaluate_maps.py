@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streamer.compose.geometry import web_geometry
-from streamer.correction.still import prepare_still
-from streamer.scoring.image_scorer import fitting_patch_size, score_image
-from streamer.scoring.lesson import Lesson
-from streamer.scoring.profile import TextureProfile
+from streamer.cli.stills import require_whole_windows, still_lesson, still_of
+from streamer.scoring import open_scorer
+from streamer.scoring.image_scorer import score_image
+from streamer.scoring.profile import TextureProfile, require_fit
 from streamer.sources.decode import decode, read_header
 
 if TYPE_CHECKING:
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from streamer.config import Config
     from streamer.message import PixelArray, ScoreArray
     from streamer.ports import Backbone, BackboneSpec
-
-FALSE_ALARMS_PER_IMAGE = 0.01  # the level that normalised scores of single images refer to
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,6 +92,8 @@ def score_stills(
         OSError, ValueError: the profile cannot be used.
     """
     saved = None if config.profile.file is None else TextureProfile.load(config.profile.file)
+    if saved is not None:
+        require_fit(saved, open_scorer(config.scoring), backbone.spec)
     maps, faults = [], []
     for path in paths:
         try:
@@ -108,6 +107,9 @@ def score_stills(
 def warm_up(config: Config, backbone: Backbone) -> None:
     """Pay for everything that is slow the first time, on an image of noise."""
     side = config.scoring.patch_size * backbone.spec.stride * 2
+    # A level by hand is for the user's images: noise may well score above it.
+    unset = config.calibration.model_copy(update={"alarm_level": None})
+    config = config.model_copy(update={"calibration": unset})
     noise = np.random.default_rng(0).integers(0, 256, (side, side), np.uint8)
     _map_of("noise", noise, _Means(config, TimedBackbone(backbone), None, normalised=False))
 
@@ -141,10 +143,13 @@ def _score_still(path: Path, means: _Means) -> ImageMap:
 
 
 def _map_of(name: str, pixels: PixelArray, means: _Means) -> ImageMap:
-    lesson = _still_lesson(pixels, means)
+    config, saved = means.config, means.saved
     started = clocks()
-    still = prepare_still(pixels, means.config)
-    verdict = score_image(still, means.backbone, lesson, means.saved)
+    still = still_of(pixels, config, has_profile=saved is not None)
+    lesson = still_lesson(still, config, means.backbone.spec)
+    if saved is not None:
+        require_whole_windows(still, config, lesson)
+    verdict = score_image(still, means.backbone, lesson, saved)
     embedding = means.backbone.seconds
     scoring = clocks() - started - embedding
     calibration = verdict.profile.calibration
@@ -157,20 +162,3 @@ def _map_of(name: str, pixels: PixelArray, means: _Means) -> ImageMap:
         verdict.patch_size,
         *np.stack([embedding, scoring], axis=1).ravel().tolist(),
     )
-
-
-def _still_lesson(pixels: PixelArray, means: _Means) -> Lesson:
-    """As configured, or with the largest windows that a narrow image holds."""
-    config, spec = means.config, means.backbone.spec
-    size = fitting_patch_size(pixels, spec.stride, config.scoring.patch_size)
-    if size < config.scoring.patch_size and means.saved is not None:
-        least = config.scoring.patch_size * spec.stride
-        msg = f"image must hold the profile's windows of {least} pixels, got {pixels.shape[:2]}"
-        raise ValueError(msg)
-    geometry = web_geometry(config, pixels.shape[1])
-    rate = FALSE_ALARMS_PER_IMAGE * 100 / geometry.metres(pixels.shape[0])
-    update = {
-        "scoring": config.scoring.model_copy(update={"patch_size": size}),
-        "calibration": config.calibration.model_copy(update={"false_alarms_per_100m": rate}),
-    }
-    return Lesson.of(config.model_copy(update=update), geometry, spec)

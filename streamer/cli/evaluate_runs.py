@@ -25,7 +25,7 @@ _IDLE_SECTIONS = frozenset(
     ("roll", "source", "decision", "score", "supervisor", "transport", "alarms", "limits")
 )
 _IDLE_KEYS = {"backbone": ("threads", "cache", "onnx_file"), "scoring": ("threads",)}
-_CODE = ("backbones", "calibration", "scoring", "sources", "correction")
+_CODE = ("backbones", "calibration", "compose", "scoring", "sources", "correction")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def program_digest() -> str:
     root = Path(streamer.__file__).parent
     files = [*root.glob("*.py"), *(f for part in _CODE for f in (root / part).rglob("*.py"))]
     files += [
-        *(root / "cli" / name for name in ("evaluate_maps.py", "evaluate_web.py")),
+        *(root / "cli" / name for name in ("evaluate_maps.py", "evaluate_web.py", "stills.py")),
         *(root.parent / "kernels").rglob("*"),
     ]
     total = hashlib.sha256()

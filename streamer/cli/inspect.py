@@ -23,27 +23,31 @@ from streamer.cli.options import (
     UsageFault,
     read_config,
 )
+from streamer.cli.stills import (
+    FALSE_ALARMS_PER_IMAGE,
+    require_whole_windows,
+    still_lesson,
+    still_of,
+)
 from streamer.compose.calibration_web import simulated_webs
 from streamer.compose.geometry import web_geometry
-from streamer.correction.still import Still, prepare_still
-from streamer.correction.web_grid import web_box
 from streamer.decision import DecisionSettings
 from streamer.outputs.storage import StorageError
 from streamer.scoring import open_scorer
 from streamer.scoring.fca import use_threads
-from streamer.scoring.image_scorer import fitting_patch_size, score_image
+from streamer.scoring.image_scorer import score_image
 from streamer.scoring.kernel_gate import require_kernels
-from streamer.scoring.lesson import Lesson
 from streamer.scoring.profile import TextureProfile, require_fit
 from streamer.sources.decode import decode, read_header
 
 if TYPE_CHECKING:
     from streamer.config import Config
     from streamer.correction.side_cells import Flags
+    from streamer.correction.still import Still
     from streamer.message import PixelArray
     from streamer.ports import Backbone
     from streamer.scoring.image_scorer import ImageVerdict
-    from streamer.web import WebGeometry
+    from streamer.scoring.lesson import Lesson
 
 ImagesArgument = Annotated[list[Path], typer.Argument(help="PNG, TIFF, BMP or JPEG images.")]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder for maps, overlays and JSON.")]
@@ -90,7 +94,7 @@ def inspect(
     out: OutOption,
     profile: ProfileOption = None,
     mask: MaskOption = None,
-    rate: RateOption = 0.01,
+    rate: RateOption = FALSE_ALARMS_PER_IMAGE,
     config: ConfigOption = None,
     settings: SetOption = None,
     as_json: JsonOption = False,
@@ -196,10 +200,11 @@ def _inspect_image(path: Path, pixels: PixelArray, inspection: Inspection) -> Re
             the mask has another size.
         EnvironmentFault: a file cannot be written.
     """
-    geometry = web_geometry(inspection.config, pixels.shape[1])
-    still = _prepare(pixels, inspection)
-    lesson = _lesson(path, still, geometry, inspection)
-    verdict = score_image(still, inspection.backbone, lesson, inspection.saved)
+    saved = inspection.saved
+    has_profile, off_web = saved is not None, inspection.off_web
+    still = still_of(pixels, inspection.config, has_profile=has_profile, off_web=off_web)
+    lesson = _lesson(path, still, inspection)
+    verdict = score_image(still, inspection.backbone, lesson, saved)
     report = _report(path, pixels, verdict, inspection)
     try:
         write_report(report, pixels, verdict, inspection.folder / f"{path.stem}.json")
@@ -208,36 +213,20 @@ def _inspect_image(path: Path, pixels: PixelArray, inspection: Inspection) -> Re
     return report
 
 
-def _prepare(pixels: PixelArray, inspection: Inspection) -> Still:
-    """Only a saved profile can judge a blank picture: nothing of it is like the web."""
-    still = prepare_still(pixels, inspection.config, inspection.off_web)
-    is_blank = still.off_web is not None and bool(still.off_web.all())
-    if is_blank and inspection.off_web is None and inspection.saved is not None:
-        return Still(still.pixels)
-    return still
-
-
-def _lesson(path: Path, still: Still, geometry: WebGeometry, inspection: Inspection) -> Lesson:
+def _lesson(path: Path, still: Still, inspection: Inspection) -> Lesson:
     """As configured, or with the largest windows that a narrow web holds, and say so."""
-    chosen, spec = inspection.config, inspection.backbone.spec
-    wanted, off_web = chosen.scoring.patch_size, still.off_web
-    pixels = still.pixels if off_web is None else still.pixels[web_box(off_web)]
-    size = fitting_patch_size(pixels, spec.stride, wanted)
-    if size < wanted and inspection.saved is not None:
-        least = wanted * spec.stride
-        msg = f"image must hold the profile's windows of {least} pixels, got {pixels.shape[:2]}"
-        raise ValueError(msg)
+    chosen = inspection.config
+    lesson = still_lesson(
+        still, chosen, inspection.backbone.spec, inspection.false_alarms_per_image
+    )
+    if inspection.saved is not None:
+        require_whole_windows(still, chosen, lesson)
+    size, wanted = lesson.method.patch_size, chosen.scoring.patch_size
     if size < wanted:
         typer.echo(
             f"{path}: windows of {size} features instead of {wanted}: it is narrow", err=True
         )
-    # A single image has no 100 m: its length takes the share of them that its alarms may have.
-    rate = inspection.false_alarms_per_image * 100 / geometry.metres(still.pixels.shape[0])
-    update = {
-        "scoring": chosen.scoring.model_copy(update={"patch_size": size}),
-        "calibration": chosen.calibration.model_copy(update={"false_alarms_per_100m": rate}),
-    }
-    return Lesson.of(chosen.model_copy(update=update), geometry, spec)
+    return lesson
 
 
 def _report(

@@ -13,12 +13,13 @@ from streamer.backbones.channel_subset import chosen_channels
 from streamer.backbones.faults import ProviderError
 from streamer.cli.agreement import Judgement, Tolerance, compare, departures, worst
 from streamer.cli.image_report import find_regions
+from streamer.cli.stills import still_lesson
 from streamer.compose.calibration_web import simulated_webs
 from streamer.compose.geometry import web_geometry
+from streamer.correction.still import Still
 from streamer.decision import DecisionSettings
 from streamer.scoring.features import Edges, embed_web
-from streamer.scoring.image_scorer import fitting_patch_size, score_image
-from streamer.scoring.lesson import Lesson
+from streamer.scoring.image_scorer import score_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,7 +39,6 @@ TOLERANCES = {
     "int8": Tolerance(0.03, 0.25, 0.04, 0.03, 1.5),
 }
 SUBSET_TOLERANCE = Tolerance(0.0, 0.8, 0.12, 0.05, 2.0)
-FALSE_ALARMS_PER_IMAGE = 0.01  # as `linescan inspect` has it
 _ENGINES = {"fp32": ("onnxruntime", "openvino"), "bf16": ("openvino",)}
 _ENGINES["int8"] = _ENGINES["fp32"]
 
@@ -166,13 +166,7 @@ def judge(pixels: PixelArray, backbone: Backbone, config: Config) -> Judgement:
         ValueError: the image is too small for any window.
     """
     spec, geometry = backbone.spec, web_geometry(config, pixels.shape[1])
-    size = fitting_patch_size(pixels, spec.stride, config.scoring.patch_size)
-    rate = FALSE_ALARMS_PER_IMAGE * 100 / geometry.metres(pixels.shape[0])
-    update = {
-        "scoring": config.scoring.model_copy(update={"patch_size": size}),
-        "calibration": config.calibration.model_copy(update={"false_alarms_per_100m": rate}),
-    }
-    lesson = Lesson.of(config.model_copy(update=update), geometry, spec)
+    lesson = still_lesson(Still(pixels), config, spec)
     verdict = score_image(pixels, backbone, lesson)
     decision = config.decision
     limits = DecisionSettings(geometry, decision.grow_ratio, decision.min_area_mm2)

@@ -189,7 +189,11 @@ class RollingLane:
         known = [one.medians for one in usable if one.medians is not None]
         before = _bands_of(present)
         reference = combine_bands(known, before) if known else before
-        profile = self._profile(present.scale, reference, [m for s in usable for m in s.scores])
+        scores = [one for segment in usable for one in segment.scores]
+        profile = self._profile(present.scale, reference, scores)
+        if not any(np.isfinite(one).any() for one in scores):
+            # All of it was masked, or is not old enough: a level of nothing would never alarm.
+            profile = replace(profile, calibration=present.calibration)
         self._use(sequence, profile, segments)
 
     def _use(self, sequence: int, profile: TextureProfile, segments: tuple[Segment, ...]) -> None:

@@ -26,7 +26,7 @@ class RollingPlan:
     Scores above `gate` (in units of the alarm level) are not learnt. When more than `change_share`
     of the cells of every tile in `change_lines` lines is above it, the web is a new article.
     `own_reference`: a cell may also be normal by its own tile's texture. Without `refreshes` the
-    first profile is the last one.
+    first profile is the last one. `change_tiles` are those that hold `change_lines`.
     """
 
     refresh_tiles: int
@@ -39,6 +39,7 @@ class RollingPlan:
     change_lines: int = 2000
     own_reference: bool = False
     refreshes: bool = True
+    change_tiles: int = 0
 
     def __post_init__(self) -> None:
         require(self.refresh_tiles > 0, "refresh_tiles must be > 0", self.refresh_tiles)
@@ -66,6 +67,7 @@ class RollingPlan:
             change_lines=geometry.lines(profile.change_m),
             own_reference=profile.own_reference,
             refreshes=refreshes,
+            change_tiles=-(-geometry.lines(profile.change_m) // tile_lines),
         )
 
     def segment_of(self, sequence: int) -> int:
@@ -78,5 +80,9 @@ class RollingPlan:
 
     @property
     def replay_tiles(self) -> int:
-        """Tiles of a lane, at most, that another worker needs besides the last state."""
-        return (self.bootstrap_segments + 1) * self.refresh_tiles + SPARE_TILES
+        """Tiles of a lane, at most, that another worker needs besides the last state.
+
+        A bootstrap, or what is counted while the web looks foreign: no state is made of it.
+        """
+        bootstrap = (self.bootstrap_segments + 1) * self.refresh_tiles
+        return max(bootstrap, 2 * self.refresh_tiles + self.change_tiles) + SPARE_TILES

@@ -122,8 +122,20 @@ def test_bands_are_eight_features_with_a_rolling_profile_and_one_else():
             "profile.band_features needs scoring.method: fca_fast, got fca",
         ),
         (
+            {"profile": {"mode": "rolling"}, "scoring": {"reference": "knn"}},
+            "profile.mode: rolling needs scoring.reference: median, got knn",
+        ),
+        (
+            {"profile": {"band_features": 8}, "scoring": {"reference": "random"}},
+            "profile.band_features needs scoring.reference: median, got random",
+        ),
+        (
             {"profile": {"mode": "rolling", "window_m": 70}},
-            r"must be <= 32 \* refresh_m = 32, got 70, 0 and 1.5",
+            r"must be <= 32 \* refresh_m = 32, got 70, 0, 1.5, 1",
+        ),
+        (
+            {"profile": {"mode": "rolling", "change_m": 33}},
+            r"change_m must be <= 32 \* refresh_m = 32, got 10, 0, 1.5, 33",
         ),
         (
             {"profile": {"mode": "rolling", "file": "p"}},

@@ -201,7 +201,7 @@ def test_normalised_scores_are_in_units_of_the_alarm_level() -> None:
 def test_a_level_by_hand_rests_on_no_block() -> None:
     by_hand = Calibration(0.2, 0.6, 100, 1.0).with_alarm_level(0.5)
     assert (by_hand.alarm_level, by_hand.blocks) == (0.5, 0)
-    with pytest.raises(ValueError, match=r"alarm_level must be > background, got \(0.2, 0.1\)"):
+    with pytest.raises(ValueError, match=r"background \(what typical .* = 0.2; null .*\), got 0.1"):
         by_hand.with_alarm_level(0.1)
     with pytest.raises(ValueError, match="must be finite"):
         by_hand.with_alarm_level(math.nan)

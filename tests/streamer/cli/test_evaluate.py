@@ -87,10 +87,10 @@ class TestFigures:
 
     def test_the_table_names_class_set_and_mean(self, cloth, capsys):
         assert evaluate(cloth) == 0
-        shown = capsys.readouterr().out
-        assert "cloth / plain" in shown
-        assert "cloth, mean" in shown
-        assert "mean of the sets" in shown
+        shown, told = capsys.readouterr()
+        for text in ("cloth / plain", "cloth, mean", "mean of the sets"):
+            assert text in shown
+        assert "no mask" not in told
 
     def test_a_file_holds_the_same_document(self, cloth, tmp_path, capsys):
         printed = document(capsys, cloth, "--out", "results/all.json")
@@ -114,9 +114,11 @@ class TestFigures:
 
     def test_images_without_a_mask_take_no_part(self, cloth, capsys):
         (cloth / "plain/masks/0.png").unlink()
-        found = document(capsys, cloth)
-        assert found["datasets"][0]["images"] == 4
-        assert found["datasets"][0]["without_truth"] == 1
+        assert evaluate(cloth, "--json") == 0
+        shown, told = capsys.readouterr()
+        found = json.loads(shown)
+        assert (found["datasets"][0]["images"], found["datasets"][0]["without_truth"]) == (4, 1)
+        assert "note: cloth/plain: 1 of 4 images have no mask and count in no figure" in told
         assert found["runs"][0]["sets"]["cloth"]["classes"]["plain"]["images"] == 3
 
     def test_a_folder_of_ones_own_images_has_maps_and_no_figures(self, cloth, capsys):

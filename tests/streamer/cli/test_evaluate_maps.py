@@ -63,6 +63,16 @@ def test_a_profile_that_is_none_stops_all(texture, tmp_path, blocks):
         score_stills([texture("a.png")], config, blocks, normalised=False)
 
 
+def test_a_profile_for_another_score_stops_all(texture, tmp_path, blocks):
+    path, learnt = texture("a.png"), Config()
+    lesson = Lesson.of(learnt, WebGeometry(160, 0.5, 0.5, 60), blocks.spec)
+    file = tmp_path / "p.safetensors"
+    score_image(read_pixels(path), blocks, lesson).profile.save(file)
+    other = {"profile": {"file": str(file)}, "scoring": {"levels": 20}}
+    with pytest.raises(ValueError, match="profile must be for levels = 20"):
+        score_stills([path], Config.model_validate(other), blocks, normalised=False)
+
+
 def test_times_are_told_apart(texture, blocks):
     (found,) = score_stills([texture("a.png")], Config(), blocks, normalised=False).maps
     assert found.backbone_s > 0
@@ -86,6 +96,12 @@ def test_warming_up_uses_the_backbone(blocks):
     backbone = blocks
     warm_up(Config(), backbone)
     assert backbone.calls > 0
+
+
+def test_warming_up_does_not_depend_on_a_level_set_by_hand(blocks):
+    lowest = Config.model_validate({"calibration": {"alarm_level": 1e-9}})
+    warm_up(lowest, blocks)
+    assert blocks.calls > 0
 
 
 def test_faults_name_their_file_once(tmp_path):

@@ -109,11 +109,18 @@ class TestDigest:
     def test_the_programs_own_files_count(self, tmp_path, monkeypatch):
         fake = tmp_path / "streamer"
         (fake / "cli").mkdir(parents=True)
-        for name in ("__init__.py", "cli/evaluate_maps.py", "cli/evaluate_web.py"):
+        for name in (
+            "__init__.py",
+            *(f"cli/{n}.py" for n in ("evaluate_maps", "evaluate_web", "stills")),
+        ):
             (fake / name).write_text("1")
         monkeypatch.setattr(evaluate_runs.streamer, "__file__", str(fake / "__init__.py"))
         before = program_digest()
         (fake / "cli/bench.py").write_text("2")
         assert program_digest() == before
         (fake / "tiling.py").write_text("3")
-        assert program_digest() != before
+        with_tiling = program_digest()
+        assert with_tiling != before
+        (fake / "compose").mkdir()
+        (fake / "compose/geometry.py").write_text("4")  # how webs are cut
+        assert program_digest() != with_tiling

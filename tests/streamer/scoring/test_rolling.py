@@ -11,6 +11,7 @@ from streamer.config import Config
 from streamer.message import Halo, Interval, LineBlock, ScoreMap, Tile
 from streamer.ports import Verdict
 from streamer.scoring.lesson import Lesson
+from streamer.scoring.rolling_plan import SPARE_TILES
 from streamer.scoring.rolling_state import RollingState
 from streamer.scoring.tile_scorer import TileScorer, open_tile_scorer
 from streamer.scoring.web_profile import learn_web_profile
@@ -119,6 +120,40 @@ def test_the_newest_segments_wait_for_the_delay(backbone, tile_of, clean) -> Non
         digests.append([line.judge(pixels).score_map.profile_digest for pixels in webs])
     assert digests[1][6:8] == digests[0][6:8]
     assert digests[1][8] != digests[0][8]
+
+
+def test_a_delay_longer_than_the_bootstrap_keeps_the_first_level(backbone, tile_of, clean) -> None:
+    """Until a segment is old enough there is nothing that a new level could rest on."""
+    line = Line(scorer_of(backbone, delay_m=4.0), tile_of)
+    maps = [line.judge(clean(n)).score_map for n in range(14)][BOOTSTRAP_TILES:]
+    first = maps[0]
+    waiting = maps[: 4 * REFRESH_TILES - BOOTSTRAP_TILES]
+    assert {(m.background, m.alarm_level) for m in waiting} == {
+        (first.background, first.alarm_level)
+    }
+    assert maps[-1].alarm_level < 3 * first.alarm_level
+
+
+def test_a_defect_after_web_that_was_masked_for_long_is_found(backbone, tile_of, clean) -> None:
+    line = Line(scorer_of(backbone, window_m=1.0), tile_of)
+    for n in range(8):
+        line.judge(clean(n))
+    for n in range(8, 14):
+        line.judge(clean(n), masked=(Interval(0, COLUMNS),))
+    after = line.judge(with_hole(clean(14))).score_map
+    assert after.background > 0
+    assert peak(after) > 1
+
+
+def test_no_more_tiles_pass_without_a_state_than_can_be_replayed(backbone, tile_of, clean) -> None:
+    """Web that looks foreign teaches nothing until it is long enough for a new article."""
+    line = Line(scorer_of(backbone, bootstrap_m=1.0, change_m=6.0), tile_of)
+    foreign = range(5, 14)
+    webs = [other_article(clean(n)) if n in foreign else clean(n) for n in range(20)]
+    told = [n for n, web in enumerate(webs) if line.judge(web).profile is not None]
+    longest = max(b - a for a, b in zip(told, told[1:], strict=False))
+    assert longest > 2 * REFRESH_TILES  # more than any bootstrap or refresh of this plan
+    assert longest <= line.scorer._policy.rolling.replay_tiles - SPARE_TILES
 
 
 def test_what_is_remembered_is_bounded(line, clean) -> None:

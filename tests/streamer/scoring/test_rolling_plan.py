@@ -41,6 +41,14 @@ def test_a_bootstrap_ends_where_a_segment_does_and_has_its_full_length(
     assert plan.replay_tiles >= end - first + SPARE_TILES
 
 
+def test_what_is_counted_before_a_new_article_can_be_replayed() -> None:
+    # 6 m are 12000 lines: 94 tiles that teach nothing, so that no state is made of them.
+    plan = plan_of(refresh_m=0.2, bootstrap_m=0.2, window_m=1.0, change_m=6.0)
+    assert plan.change_tiles == 94
+    learnt_before, rest_of_segment = plan.refresh_tiles, plan.refresh_tiles
+    assert plan.replay_tiles >= learnt_before + plan.change_tiles + rest_of_segment + SPARE_TILES
+
+
 def test_a_plan_that_never_learns_is_refused() -> None:
     with pytest.raises(ValueError, match="refresh_tiles must be > 0, got 0"):
         RollingPlan(0, 1, 1)
