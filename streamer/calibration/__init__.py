@@ -1,7 +1,6 @@
 """From scores of normal web to the alarm level, and what it is worth; pure; knows no file."""
 
 from streamer.calibration.level import Calibration, LaneLevel, calibrate
-from streamer.calibration.running import RunningCalibration
 from streamer.calibration.support import Support
 from streamer.calibration.target import CalibrationTarget
 
@@ -9,7 +8,6 @@ __all__ = [
     "Calibration",
     "CalibrationTarget",
     "LaneLevel",
-    "RunningCalibration",
     "Support",
     "calibrate",
 ]
