@@ -173,7 +173,7 @@ def learn_brightness(
 def _column_medians(strips: Sequence[LightStrip], first: int) -> NDArray[np.float32] | None:
     """(columns,) from cell column `first` to the last of `strips`."""
     end = max((strip.end_column for strip in strips), default=first)
-    known: dict[int, np.float32] = {}
+    medians = np.full(end - first, np.nan, np.float32)
     for column in range(first, end):
         cells = [
             strip.light[:, column - strip.first_column]
@@ -183,11 +183,18 @@ def _column_medians(strips: Sequence[LightStrip], first: int) -> NDArray[np.floa
         values = np.concatenate(cells) if cells else np.zeros(0, np.float32)
         values = values[np.isfinite(values)]
         if values.size:
-            known[column] = np.median(values)
-    if not known:
-        return None
-    nearest = [min(known, key=lambda k: (abs(k - column), k)) for column in range(first, end)]
-    return np.array([known[column] for column in nearest], np.float32)
+            medians[column - first] = np.median(values)
+    known = np.flatnonzero(np.isfinite(medians))
+    return medians[_nearest(known, medians.size)] if known.size else None
+
+
+def _nearest(known: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+    """For each place 0 .. `count` - 1 the nearest of the `known` ones, the lower on equality."""
+    places = np.arange(count)
+    after = np.searchsorted(known, places)
+    before = known[np.maximum(after - 1, 0)]
+    after = known[np.minimum(after, known.size - 1)]
+    return np.where(np.abs(places - before) <= np.abs(after - places), before, after)
 
 
 def brighter_or_darker(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.calibration import Calibration, CalibrationTarget
-from streamer.config import Method, Scoring
+from streamer.config import Method, Scoring, SimulatorSource, Web
 from streamer.scoring.brightness import (
     BOX,
     BOX_RADIUS,
@@ -19,6 +19,8 @@ from streamer.scoring.brightness import (
     learn_brightness,
     log_brightness,
 )
+from streamer.sources import open_source
+from streamer.sources.line_buffer import new_buffer
 from streamer.web import WebGeometry
 
 GEOMETRY = WebGeometry(256, 0.2, 0.2, 60.0)
@@ -140,6 +142,16 @@ def test_masked_cells_teach_nothing_and_stay_masked(learnt) -> None:
     assert np.isfinite(holed.normalise(light, 5)[:, :8]).all()
 
 
+@given(st.sets(st.integers(0, 19), min_size=1))
+def test_a_column_that_was_never_seen_borrows_from_the_nearest(seen) -> None:
+    light = np.full((9, 20), np.nan, np.float32)
+    light[:, sorted(seen)] = np.array(sorted(seen), np.float32)  # each tells its own place
+    learnt = learn_brightness([LightStrip(light, 3)], TARGET)
+    assert learnt.first_column == 3
+    expected = [min(seen, key=lambda k: (abs(k - place), k)) for place in range(20)]
+    assert learnt.median.tolist() == expected
+
+
 def test_nothing_but_mask_teaches_nothing() -> None:
     hidden = np.full((20, 9), np.nan, np.float32)
     assert learn_brightness([LightStrip(hidden, 0)], TARGET) is None
@@ -197,6 +209,27 @@ def test_masked_brightness_leaves_the_texture() -> None:
     hidden = np.full((2, 2), np.nan, np.float32)
     found = brighter_or_darker(scores, Calibration(0.0, 2.0, 0, 1.0), hidden)
     np.testing.assert_array_equal(found, scores)
+
+
+@pytest.mark.parametrize(("seed", "bars", "stains"), [(8, 1, 3), (9, 0, 6), (11, 1, 2)])
+def test_simulated_bars_and_stains_stand_out_and_clean_web_does_not(seed, bars, stains) -> None:
+    """All that are 10 mm long or more; the simulated light falls off by 15 %."""
+    made = SimulatorSource(columns=512, length_m=8, clean_m=3, defects_per_m=4, seed=seed)
+    source = open_source(made, Web(pixel_mm=0.2))
+    block = source.read_into(new_buffer(source.format, 40_000))
+    light = log_brightness(block.pixels, 8)
+    target = CalibrationTarget(replace(GEOMETRY, columns=512), 8, 9, 1.0)
+    profile = learn_brightness([LightStrip(light[:937], 0)], target)  # 1.5 m
+    scores = profile.normalise(light, 0)
+    assert scores[: 15_000 // 8 - BOX_RADIUS].max() < 1
+    planted = {"density_bar": 0, "stain": 0}
+    for defect in json.loads(source.truth)["defects"]:
+        if defect["kind"] in planted and defect["down_end_mm"] - defect["down_first_mm"] >= 10:
+            lines = slice(defect["first_line"] // 8, -(-defect["end_line"] // 8))
+            columns = slice(defect["first_column"] // 8, -(-defect["end_column"] // 8))
+            assert scores[lines, columns].max() > 1, defect
+            planted[defect["kind"]] += 1
+    assert planted == {"density_bar": bars, "stain": stains}
 
 
 def test_description_and_median_give_it_again(learnt) -> None:
