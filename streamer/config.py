@@ -35,7 +35,13 @@ def _switched_off(value: object) -> object:
     return "off" if value is False else value
 
 
+def _switched(value: object) -> object:
+    """YAML reads a bare `on` as true, too."""
+    return "on" if value is True else _switched_off(value)
+
+
 AutoOrOff = Annotated[Literal["auto", "off"], BeforeValidator(_switched_off)]
+OnOrOff = Annotated[Literal["on", "off"], BeforeValidator(_switched)]
 SlowOrOff = Annotated[Literal["slow", "off"], BeforeValidator(_switched_off)]
 
 
@@ -197,6 +203,7 @@ class Scoring(Section):
     reference: Literal["median", "random", "all", "knn", "prototypes"] = "median"
     references: int | None = Field(default=None, ge=1, le=4096)
     reference_seed: int = Field(default=0, ge=0, lt=1 << 63)
+    brightness: OnOrOff = "off"
 
     @property
     def halo_features(self) -> int:
@@ -418,6 +425,7 @@ class Config(Section):
                 msg = f"{name} must be >= {what} = {least}, got {given}"
                 raise ValueError(msg)
         self._require_bands()
+        self._require_known_brightness()
         simulated = self.source.columns if isinstance(self.source, SimulatorSource) else None
         if self.web.columns is not None and simulated not in (None, self.web.columns):
             msg = f"web.columns must be source.columns = {simulated}, got {self.web.columns}"
@@ -436,6 +444,24 @@ class Config(Section):
             raise ValueError(msg)
         if scoring.reference != "median":
             msg = f"{key} needs scoring.reference: median, got {scoring.reference}{advice}"
+            raise ValueError(msg)
+
+    def _require_known_brightness(self) -> None:
+        """How bright the web is, is learnt once; bands are learnt on the line in another way."""
+        profile = self.profile
+        if self.scoring.brightness == "off":
+            return
+        if profile.mode != "fixed":
+            msg = (
+                f"scoring.brightness: on needs profile.mode: fixed, got {profile.mode}; "
+                "use profile.mode: fixed or scoring.brightness: off"
+            )
+            raise ValueError(msg)
+        if profile.band_width is not None and profile.file is None:
+            msg = (
+                "scoring.brightness: on with profile.band_features needs profile.file, got null; "
+                "name a file there and learn it with `linescan calibrate --out`"
+            )
             raise ValueError(msg)
 
     @property

@@ -80,6 +80,7 @@ class Learnt:
     rate_if_cut_off_is_normal: float | None
     support: dict[str, float | bool | str]
     lanes: list[dict[str, float | int]]
+    brightness_alarm_percent: float | None
 
 
 def calibrate(
@@ -145,6 +146,7 @@ def learn_from_source(chosen: Config, metres: float, out: Path) -> Learnt:
         rate_if_cut_off_is_normal=calibration.rate_if_normal,
         support=_support(calibration),
         lanes=[lane._asdict() for lane in calibration.lane_levels],
+        brightness_alarm_percent=profile.brightness.alarm_percent if profile.brightness else None,
     )
 
 
@@ -230,8 +232,17 @@ def _summary(learnt: Learnt) -> str:
             f"lane {lane['lane']}: alarm level {lane['alarm_level']:.4f}, {lane['blocks']} blocks"
             for lane in learnt.lanes
         ),
+        *_brightness(learnt),
     ]
     return "\n".join(lines)
+
+
+def _brightness(learnt: Learnt) -> list[str]:
+    """From which change of brightness on there is an alarm, if that was learnt."""
+    percent = learnt.brightness_alarm_percent
+    return (
+        [] if percent is None else [f"brightness: {percent:.1f} % darker than normal is an alarm"]
+    )
 
 
 def _worth(learnt: Learnt) -> list[str]:

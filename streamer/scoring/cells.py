@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from streamer.message import PixelArray, Tile
+    from streamer.message import PixelArray, ScoreArray, Tile
 
     Flags = NDArray[np.bool_]
 
@@ -37,6 +37,11 @@ def masked_cells(tile: Tile, stride: int) -> Flags:
         first, end = interval.first - origin, interval.end - origin
         masked[max(first // stride, 0) : max(-(-end // stride), 0)] |= interval.size > 0
     return masked
+
+
+def hide_masked(tile: Tile, cells: ScoreArray, stride: int) -> ScoreArray:
+    """(rows, columns) of the whole tile, NaN where a cell touches a masked web column."""
+    return np.where(masked_cells(tile, stride), np.float32(np.nan), cells)
 
 
 def widest_web(masked: Flags) -> slice:

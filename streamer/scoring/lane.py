@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from streamer.message import ProfileState
+from streamer.scoring.brightness import learn_brightness
 from streamer.scoring.features import learn_scale
 from streamer.scoring.profile import holds_window, learn_profile
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import torch
 
     from streamer.message import Tile
+    from streamer.scoring.brightness import LightStrip
     from streamer.scoring.features import ChannelScale
     from streamer.scoring.lesson import Lesson
     from streamer.scoring.profile import TextureProfile
@@ -44,6 +46,7 @@ class LaneLearner:
 
     tiles: int
     cores: dict[int, torch.Tensor] = field(default_factory=dict)
+    lights: dict[int, LightStrip] = field(default_factory=dict)
     profile: TextureProfile | None = None
     since: int = 0
     is_news: bool = False
@@ -55,17 +58,25 @@ class LaneLearner:
 
     def adopt(self, profile: TextureProfile, since: int) -> None:
         """Use `profile` from tile `since` on and forget the bootstrap."""
-        self.profile, self.since, self.cores, self.is_news = profile, since, {}, False
+        self.profile, self.since, self.is_news = profile, since, False
+        self.cores, self.lights = {}, {}
 
     def is_due(self, sequence: int) -> bool:
         """Whether the bootstrap ends before this tile."""
         return self.profile is None and bool(self.cores) and sequence >= self._end
 
-    def remember(self, sequence: int, core: torch.Tensor, lesson: Lesson) -> None:
-        """Keep the core (C, H, W) of a bootstrap tile, if it is large enough for a window."""
+    def remember(
+        self, sequence: int, core: torch.Tensor, lesson: Lesson, light: LightStrip | None = None
+    ) -> None:
+        """Keep the core (C, H, W) of a bootstrap tile, if it is large enough for a window.
+
+        And its `light`, if brightness is to be learnt.
+        """
         if self.tiles and self.profile is None and holds_window(core, lesson.method):
             # A copy: a view would keep the whole tile with its halo.
             self.cores[sequence] = core.clone()
+            if light is not None:
+                self.lights[sequence] = light
 
     def learn(self, sequence: int, scale: ChannelScale | None, lesson: Lesson) -> None:
         """Build the profile that holds from `sequence` on; `scale` None: `cores` are not scaled."""
@@ -73,7 +84,11 @@ class LaneLearner:
         if scale is None:
             scale = learn_scale(cores)
             cores = [lesson.method.quantise(core, scale) for core in cores]
-        self.adopt(learn_profile(cores, scale, lesson), sequence)
+        profile = learn_profile(cores, scale, lesson)
+        lights = [self.lights[key] for key in sorted(self.lights)]
+        if lesson.brightness:
+            profile = replace(profile, brightness=learn_brightness(lights, lesson.target))
+        self.adopt(profile, sequence)
         self.is_news = True
 
     def take_news(self, key: LaneKey) -> ProfileState | None:

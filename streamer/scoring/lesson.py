@@ -23,7 +23,7 @@ class Lesson:
 
     `alarm_level` (raw score) overrules the calibration. `pools_lanes`: a profile of several lanes
     has an alarm level for each. `band_width`: it has a reference for each cross-web band of so
-    many features; None: one for all.
+    many features; None: one for all. `brightness`: it knows how bright the web is.
     """
 
     method: Method
@@ -32,6 +32,7 @@ class Lesson:
     alarm_level: float | None = None
     pools_lanes: bool = False
     band_width: int | None = None
+    brightness: bool = False
 
     @classmethod
     def of(cls, settings: config.Config, geometry: WebGeometry, spec: BackboneSpec) -> Lesson:
@@ -48,6 +49,7 @@ class Lesson:
             wanted.alarm_level,
             wanted.lanes == "pooled",
             settings.profile.band_width,
+            settings.scoring.brightness == "on",
         )
 
     def edges(self, halo: Halo) -> Edges:

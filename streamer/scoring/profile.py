@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from streamer.calibration import Calibration, calibrate
 from streamer.message import require
 from streamer.scoring.bands import BandPlace, score_bands
+from streamer.scoring.brightness import BrightnessProfile
 from streamer.scoring.fca import FcaFast
 from streamer.scoring.features import ChannelScale
 
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
     from streamer.scoring.lesson import Lesson
     from streamer.scoring.method import Method, Parameter
 
-# 2: the calibration says what it is worth, and has levels of lanes; 3: and bands.
-FORMAT, BANDED_FORMAT = 2, 3
+# 2: the calibration says what it is worth, and has levels of lanes; 3: and bands; 4: and, with or
+# without bands, brightness.
+FORMAT, BANDED_FORMAT, BRIGHT_FORMAT = 2, 3, 4
 HEADER_SIZE = 8  # bytes that say how long the JSON header of safetensors is
 
 
@@ -38,7 +40,8 @@ class TextureProfile:
 
     `reference` is as the method has it, for FCA (C, T * T), ascending, uint8 levels or float32;
     with `bands` it is one for each of some cross-web bands, (bands, C, T * T). `backbone` is the
-    digest of the feature extractor, `parameters` those of the method.
+    digest of the feature extractor, `parameters` those of the method. Without `brightness` texture
+    alone is known.
     """
 
     scale: ChannelScale
@@ -49,6 +52,7 @@ class TextureProfile:
     backbone_name: str
     backbone: str
     bands: BandPlace | None = None
+    brightness: BrightnessProfile | None = None
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -105,6 +109,9 @@ class TextureProfile:
                 description["backbone_name"],
                 description["backbone"],
                 BandPlace(**description["bands"]) if "bands" in description else None,
+                BrightnessProfile.of(description["brightness"], tensors["brightness"])
+                if "brightness" in description
+                else None,
             )
         except (KeyError, TypeError, SafetensorError) as error:
             msg = (
@@ -133,11 +140,15 @@ class TextureProfile:
             raise ValueError(msg) from None
 
     def _description(self) -> dict[str, object]:
-        bands = {} if self.bands is None else {"bands": asdict(self.bands)}
+        parts: dict[str, object] = {}
+        if self.bands is not None:
+            parts["bands"] = asdict(self.bands)
+        if self.brightness is not None:
+            parts["brightness"] = self.brightness.description
         return {
-            # A program that knows no bands must not score with them.
-            "format": BANDED_FORMAT if bands else FORMAT,
-            **bands,
+            # A program that knows no bands, or no brightness, must not score with them.
+            "format": _format_of(parts),
+            **parts,
             "method": self.method,
             "parameters": dict(self.parameters),
             "backbone_name": self.backbone_name,
@@ -146,7 +157,8 @@ class TextureProfile:
         }
 
     def _tensors(self) -> dict[str, torch.Tensor]:
-        return {
+        bright = {} if self.brightness is None else {"brightness": self.brightness.median}
+        return bright | {
             "offset": self.scale.offset.cpu(),
             "factor": self.scale.factor.cpu(),
             "reference": self.reference.cpu().contiguous(),
@@ -263,7 +275,13 @@ def _read_description(content: bytes) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError):
         msg = "profile must be a file of `linescan calibrate`, got something else"
         raise ValueError(msg) from None
-    expected, given = BANDED_FORMAT if "bands" in description else FORMAT, description.get("format")
+    expected, given = _format_of(description), description.get("format")
     rule = f"profile must have format {expected} (learn it again with `linescan calibrate`)"
     require(given == expected, rule, given)
     return description
+
+
+def _format_of(description: Mapping[str, object]) -> int:
+    if "brightness" in description:
+        return BRIGHT_FORMAT
+    return BANDED_FORMAT if "bands" in description else FORMAT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -10,7 +11,15 @@ import numpy as np
 
 from streamer.message import Interval, ScoreMap, require
 from streamer.ports import Verdict
-from streamer.scoring.cells import core_cells, core_pixels, core_web, masked_cells, widest_web
+from streamer.scoring.brightness import LightStrip, brighter_or_darker, log_brightness
+from streamer.scoring.cells import (
+    core_cells,
+    core_pixels,
+    core_web,
+    hide_masked,
+    masked_cells,
+    widest_web,
+)
 from streamer.scoring.features import Edges, embed_web, fixed_scale, learn_scale
 from streamer.scoring.kernel_gate import running_kernel
 from streamer.scoring.lane import LaneKey, LaneLearner
@@ -39,6 +48,8 @@ if TYPE_CHECKING:
     from streamer.scoring.features import ChannelScale
     from streamer.scoring.rolling import RollingLane
     from streamer.web import WebGeometry
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +87,11 @@ class ScoringPolicy:
         rolling = RollingPlan.of(settings, geometry) if learns_bands else None
         return cls(lesson, tiles, settings.decision.evidence_level, worker, saved, rolling)
 
+    @property
+    def judges_brightness(self) -> bool:
+        """Whether it is asked for and, if a profile is given, known."""
+        return self.lesson.brightness and (self.saved is None or self.saved.brightness is not None)
+
 
 class TileScorer:
     """Scores the tiles of any number of lanes, each lane in order; see `ports.TileScorer`.
@@ -104,7 +120,8 @@ class TileScorer:
         """What runs where, for heartbeat and manifest; the device is that of the last features."""
         spec, method = self._backbone.spec, self._method
         kernel = running_kernel(method, self._device).path
-        return f"{spec.name} on {spec.engine}, {method.name} on {kernel}"
+        brightness = ", with brightness" if self._policy.judges_brightness else ""
+        return f"{spec.name} on {spec.engine}, {method.name} on {kernel}{brightness}"
 
     def warm_up(self, shape: tuple[int, ...], bits: int) -> None:
         """Pay for everything that is slow the first time, with a tile of this shape and depth."""
@@ -146,7 +163,7 @@ class TileScorer:
             quantised = self._method.quantise(features, scale)
             kept = features if self._scale is None else quantised
             core = core_web(tile, kept, self._stride)
-            learner.remember(tile.sequence, core, self._policy.lesson)
+            learner.remember(tile.sequence, core, self._policy.lesson, self._light(tile))
             score_map = self._score_by_itself(tile, quantised, scale)
         else:
             score_map = self._score_by(profile, tile, features)
@@ -190,13 +207,21 @@ class TileScorer:
             self._lanes = {}
         return self._lanes.setdefault(key, LaneLearner(self._policy.bootstrap_tiles))
 
+    def _light(self, tile: Tile) -> LightStrip | None:
+        """How bright the core is, if that is to be learnt."""
+        if not self._policy.lesson.brightness:
+            return None
+        light = hide_masked(tile, log_brightness(tile.pixels, self._stride), self._stride)
+        core = light[core_cells(tile, self._stride)].copy()
+        return LightStrip(core, tile.first_column // self._stride)
+
     def _score_by_itself(
         self, tile: Tile, quantised: torch.Tensor, scale: ChannelScale
     ) -> ScoreMap:
         """What is normal is the tile's own texture."""
         reference = self._own_reference(tile, quantised)
         scores = self._method.score(quantised, reference)
-        seen = np.where(masked_cells(tile, self._stride), np.float32(np.nan), scores)
+        seen = hide_masked(tile, scores, self._stride)
         own = complete_profile(scale, reference, [seen], self._policy.lesson)
         return replace(self._score_map(tile, scores, own), self_judged=True)
 
@@ -222,9 +247,14 @@ class TileScorer:
         return self._score_map(tile, scores, profile)
 
     def _score_map(self, tile: Tile, scores: ScoreArray, profile: TextureProfile) -> ScoreMap:
-        seen = np.where(masked_cells(tile, self._stride), np.float32(np.nan), scores)
-        core = np.ascontiguousarray(seen[core_cells(tile, self._stride)])
         calibration = profile.calibration.for_lane(tile.lane)
+        if self._policy.lesson.brightness and profile.brightness is not None:
+            light = log_brightness(tile.pixels, self._stride)
+            column = (tile.first_column - tile.halo.left) // self._stride
+            changed = profile.brightness.normalise(light, column)
+            scores = brighter_or_darker(scores, calibration, changed)
+        seen = hide_masked(tile, scores, self._stride)
+        core = np.ascontiguousarray(seen[core_cells(tile, self._stride)])
         peak = calibration.normalise(core[np.isfinite(core)]).max(initial=-np.inf)
         web = Interval(tile.first_column, tile.first_column + tile.column_count)
         return ScoreMap(
@@ -269,6 +299,9 @@ def _load(file: Path, lesson: Lesson) -> TextureProfile:
         msg = f"profile.file must be a file that can be read, got {file} ({error.strerror})"
         raise ValueError(msg) from None
     require_fit(saved, lesson.method, lesson.spec)
+    if lesson.brightness and saved.brightness is None:
+        advice = "learn it again with `linescan calibrate`"
+        _LOG.warning("%s knows no brightness: texture alone is judged; %s", file, advice)
     if lesson.alarm_level is None:
         return saved
     return replace(saved, calibration=saved.calibration.with_alarm_level(lesson.alarm_level))

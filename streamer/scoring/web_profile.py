@@ -9,13 +9,14 @@ import numpy as np
 
 from streamer.message import Interval, require
 from streamer.scoring.bands import BandPlace, join_lanes, learn_bands
-from streamer.scoring.cells import core_cells, core_web, masked_cells
+from streamer.scoring.brightness import LightStrip, learn_brightness, log_brightness
+from streamer.scoring.cells import core_cells, core_web, hide_masked, masked_cells
 from streamer.scoring.features import embed_web, fixed_scale, learn_scale
 from streamer.scoring.profile import complete_profile, learn_profile, require_bands
 from streamer.scoring.seen_tile import Levels, SeenTile, pieces, rescore, strips
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from streamer.message import Tile
     from streamer.ports import Backbone
@@ -35,6 +36,23 @@ def learn_web_profile(tiles: Iterable[Tile], backbone: Backbone, lesson: Lesson)
         ValueError: no core holds a window.
         RuntimeError: the engine returned NaN or infinity.
     """
+    if not lesson.brightness:
+        return _learn_texture(tiles, backbone, lesson)
+    lights: list[LightStrip] = []
+    profile = _learn_texture(_noting(tiles, backbone.spec.stride, lights), backbone, lesson)
+    return replace(profile, brightness=learn_brightness(lights, lesson.target))
+
+
+def _noting(tiles: Iterable[Tile], stride: int, lights: list[LightStrip]) -> Iterator[Tile]:
+    """The `tiles`, each as soon as it is noted in `lights` how bright its core is."""
+    for tile in tiles:
+        light = hide_masked(tile, log_brightness(tile.pixels, stride), stride)
+        core = light[core_cells(tile, stride)].copy()
+        lights.append(LightStrip(core, tile.first_column // stride))
+        yield tile
+
+
+def _learn_texture(tiles: Iterable[Tile], backbone: Backbone, lesson: Lesson) -> TextureProfile:
     scale = fixed_scale(backbone.spec)
     if lesson.band_width is not None:
         lanes: dict[int, list[SeenTile]] = {}

@@ -146,3 +146,36 @@ def test_bands_are_eight_features_with_a_rolling_profile_and_one_else():
 def test_a_profile_that_cannot_be_made_is_explained(sections, rule):
     with pytest.raises(ValidationError, match=rule):
         Config.model_validate(sections)
+
+
+@pytest.mark.parametrize(
+    ("given", "known"), [(True, "on"), (False, "off"), ("on", "on"), ("off", "off")]
+)
+def test_brightness_is_switched_by_a_bare_word_of_yaml(given, known):
+    assert config.Scoring(brightness=given).brightness == known
+
+
+@pytest.mark.parametrize("given", [1, "auto", None])
+def test_brightness_is_on_or_off(given):
+    with pytest.raises(ValidationError, match="Input should be 'on' or 'off'"):
+        config.Scoring(brightness=given)
+
+
+@pytest.mark.parametrize("mode", ["rolling", "per_tile"])
+def test_brightness_needs_a_fixed_profile(mode):
+    sections = {"scoring": {"brightness": "on"}, "profile": {"mode": mode}}
+    with pytest.raises(ValidationError, match=f"needs profile.mode: fixed, got {mode}; use"):
+        Config.model_validate(sections)
+    assert Config.model_validate(sections | {"scoring": {}}).scoring.brightness == "off"
+
+
+def test_brightness_with_bands_needs_a_file():
+    sections = {"scoring": {"brightness": "on"}, "profile": {"band_features": 8}}
+    with pytest.raises(ValidationError, match=r"needs profile.file, got null; .*calibrate --out"):
+        Config.model_validate(sections)
+    sections["profile"]["file"] = "linen.safetensors"
+    assert Config.model_validate(sections).scoring.brightness == "on"
+
+
+def test_brightness_changes_the_digest():
+    assert Config().digest != Config.model_validate({"scoring": {"brightness": True}}).digest

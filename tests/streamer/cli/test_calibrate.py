@@ -169,3 +169,14 @@ def test_lanes_have_levels_of_their_own_where_they_are_wished_for(tmp_path, caps
 def test_a_rate_that_is_none_is_refused(capsys) -> None:
     assert calibrate("--max-false-alarms-per-100m", 0) == 2
     assert "--max-false-alarms-per-100m" in capsys.readouterr().err
+
+
+def test_brightness_is_learnt_and_told_where_it_is_asked_for(tmp_path, capsys) -> None:
+    assert calibrate("--metres", 0.25, "--set", "scoring.brightness=on") == 0
+    profile = TextureProfile.load(tmp_path / "web.safetensors")
+    percent = profile.brightness.alarm_percent
+    assert f"brightness: {percent:.1f} % darker than normal" in capsys.readouterr().out
+    assert profile.brightness.median.shape == (32,)
+    assert calibrate("--metres", 0.25, "--json", "--set", "scoring.brightness=off") == 0
+    assert json.loads(capsys.readouterr().out)["brightness_alarm_percent"] is None
+    assert TextureProfile.load(tmp_path / "web.safetensors").brightness is None

@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.message import Halo, Interval, Tile
-from streamer.scoring.cells import core_cells, core_pixels, core_web, masked_cells, widest_web
+from streamer.scoring.cells import (
+    core_cells,
+    core_pixels,
+    core_web,
+    hide_masked,
+    masked_cells,
+    widest_web,
+)
 
 
 def tile(masked: tuple[Interval, ...] = (), halo: Halo | None = None) -> Tile:
@@ -33,6 +40,14 @@ def test_a_cell_that_touches_a_masked_column_is_masked() -> None:
     flags = masked_cells(tile((Interval(73, 81),)), 8)
     assert flags.shape == (13,)
     assert np.flatnonzero(flags).tolist() == [2, 3]
+
+
+def test_masked_cells_are_hidden_and_no_other() -> None:
+    cells = np.arange(11 * 13, dtype=np.float32).reshape(11, 13)
+    hidden = hide_masked(tile((Interval(73, 81),)), cells, 8)
+    assert hidden.dtype == np.float32
+    assert np.flatnonzero(np.isnan(hidden).all(axis=0)).tolist() == [2, 3]
+    np.testing.assert_array_equal(np.delete(hidden, [2, 3], 1), np.delete(cells, [2, 3], 1))
 
 
 def test_masks_beyond_the_tile_and_empty_ones_mask_nothing() -> None:

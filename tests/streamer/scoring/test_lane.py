@@ -1,6 +1,10 @@
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
+from streamer.scoring.brightness import LightStrip, learn_brightness
 from streamer.scoring.features import fixed_scale
 from streamer.scoring.lane import LaneKey, LaneLearner
 from streamer.scoring.profile import TextureProfile, learn_profile
@@ -116,3 +120,29 @@ def test_unscaled_cores_are_scaled_together(lesson, unbounded_backbone) -> None:
     learner.remember(1, high, lesson)
     learner.learn(2, None, lesson)
     assert 1 / learner.profile_for(2).scale.factor[0].item() == pytest.approx(150, abs=1)
+
+
+def light(seed: int) -> LightStrip:
+    noise = np.random.default_rng(seed).normal(-1, 0.02, (16, 32))
+    return LightStrip(noise.astype(np.float32), 4)
+
+
+def test_brightness_is_learnt_from_the_lights_of_the_same_tiles(lesson, scale) -> None:
+    lesson = replace(lesson, brightness=True)
+    learner = LaneLearner(3)
+    for sequence in (2, 0, 1, 5):
+        rows = 4 if sequence == 1 else 16  # too small for a window
+        learner.remember(sequence, core(sequence, rows), lesson, light(sequence))
+    learner.learn(3, scale, lesson)
+    learnt = learner.profile_for(3).brightness
+    expected = learn_brightness([light(0), light(2), light(5)], lesson.target)
+    assert torch.equal(learnt.median, expected.median)
+    assert learnt.description == expected.description
+    assert learner.lights == {}
+
+
+def test_brightness_that_is_not_asked_for_is_not_learnt(lesson, scale) -> None:
+    learner = LaneLearner(1)
+    learner.remember(0, core(0), lesson)
+    learner.learn(1, scale, lesson)
+    assert learner.profile_for(1).brightness is None

@@ -26,6 +26,12 @@ def test_lesson_is_what_is_configured(backbone, geometry) -> None:
     assert lesson.alarm_level == 0.25
     assert lesson.target.tail == "gpd"
     assert lesson.pools_lanes
+    assert not lesson.brightness
+
+
+def test_brightness_is_learnt_where_it_is_asked_for(backbone, geometry) -> None:
+    settings = Config.model_validate({"scoring": {"brightness": "on"}})
+    assert Lesson.of(settings, geometry, backbone.spec).brightness
 
 
 def test_a_side_without_its_whole_halo_is_the_edge_of_the_web(lesson) -> None:

@@ -10,6 +10,7 @@ from streamer.calibration import Calibration
 from streamer.config import Config
 from streamer.scoring import open_scorer
 from streamer.scoring.bands import BandPlace
+from streamer.scoring.brightness import BrightnessProfile
 from streamer.scoring.features import ChannelScale, Edges, embed_web, fixed_scale
 from streamer.scoring.lesson import Lesson
 from streamer.scoring.profile import (
@@ -243,3 +244,48 @@ def test_scores_follow_the_bands_of_the_web(banded, profile, lesson, quantised) 
     right = banded.score(lesson.method, quantised, 400)
     halved = replace(profile, reference=profile.reference // 2)
     np.testing.assert_array_equal(right, halved.score(lesson.method, quantised, 0))
+
+
+@pytest.fixture
+def bright(profile) -> TextureProfile:
+    median = torch.linspace(-2, -1, 32)
+    return replace(
+        profile, brightness=BrightnessProfile(median, 4, 0.01, Calibration(0.7, 6.0, 80, 1.0))
+    )
+
+
+def test_brightness_is_saved_and_told_apart(profile, bright, banded, tmp_path) -> None:
+    path = tmp_path / "bright.safetensors"
+    bright.save(path)
+    loaded = TextureProfile.load(path)
+    assert torch.equal(loaded.brightness.median, bright.brightness.median)
+    assert loaded.brightness.description == bright.brightness.description
+    assert loaded.digest == bright.digest
+    assert loaded.to_bytes() == bright.to_bytes()
+    known = bright.brightness
+    others = [
+        replace(bright, brightness=replace(known, median=known.median + 1)),
+        replace(bright, brightness=replace(known, noise=0.02)),
+        replace(bright, brightness=replace(known, first_column=5)),
+        replace(banded, brightness=known),
+    ]
+    assert len({one.digest for one in (profile, bright, banded, *others)}) == 7
+
+
+def test_a_program_without_brightness_would_refuse_it(profile, bright, banded) -> None:
+    both = replace(banded, brightness=bright.brightness)
+    formats = [_description(one)["format"] for one in (profile, banded, bright, both)]
+    assert formats == [2, 3, 4, 4]
+    again = TextureProfile.from_bytes(both.to_bytes())
+    assert (again.bands, again.digest) == (both.bands, both.digest)
+
+
+def test_damaged_brightness_is_refused(bright) -> None:
+    known = _description(bright)["brightness"]
+    for wrong in ({"first_column": 1}, known | {"more": 1}, known | {"calibration": {}}):
+        with pytest.raises(ValueError, match="profile must be complete"):
+            TextureProfile.from_bytes(rewritten(bright, brightness=wrong))
+    with pytest.raises(ValueError, match="box of brightness must be 5 cells"):
+        TextureProfile.from_bytes(rewritten(bright, brightness=known | {"box": 9}))
+    with pytest.raises(ValueError, match="profile must have the digest"):
+        TextureProfile.from_bytes(rewritten(bright, brightness=known | {"noise": 0.5}))

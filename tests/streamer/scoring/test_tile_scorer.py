@@ -295,3 +295,98 @@ def test_description_names_the_kernel_that_runs_for_these_windows(scorer, monkey
     monkeypatch.delenv("LINESCAN_KERNEL")
     scorer._method = FcaFast(13, 16, 2, 1.0)
     assert scorer.description.endswith("fca_fast on reference")
+
+
+BRIGHT = {"scoring": {"levels": 16, "sigma_blur": 1.0, "brightness": "on"}}
+
+
+def shaded(pixels: np.ndarray, gain: float, lines: slice) -> np.ndarray:
+    """With lines of another brightness and the same threads."""
+    changed = pixels.astype(np.float32)
+    changed[lines] *= gain
+    return changed.clip(0, 255).astype(np.uint8)
+
+
+def even(columns: int, seed: int) -> np.ndarray:
+    """A weave under light that falls off to the right, (128, columns)."""
+    y, x = np.mgrid[0:128, 0:columns]
+    weave = (110 + 40 * np.sin(y * 0.9) * np.sin(x * 0.7)) * (1 - 0.4 * x / columns)
+    return (weave + np.random.default_rng(seed).normal(0, 8, weave.shape)).clip(0, 255).astype("u1")
+
+
+@pytest.fixture
+def bright(backbone, settings, geometry) -> TileScorer:
+    return scorer_of(backbone, settings, geometry, **BRIGHT)
+
+
+def test_brightness_raises_scores_in_units_of_the_texture(bright, scorer, tile_of) -> None:
+    tiles = [tile_of(even(256, seed), seed) for seed in range(4)]
+    tiles.append(tile_of(shaded(even(256, 5), 0.75, slice(40, 88)), 4))
+    plain, found = ([one.score(tile).score_map for tile in tiles] for one in (scorer, bright))
+    for alone, both in zip(plain[:3], found[:3], strict=True):  # judged by themselves
+        np.testing.assert_array_equal(alone.scores, both.scores)
+    assert {(m.background, m.alarm_level) for m in plain[3:]} == {
+        (m.background, m.alarm_level) for m in found[3:]
+    }
+    assert plain[3].profile_digest != found[3].profile_digest
+    assert found[3].scores.max() < found[3].alarm_level
+    assert (found[4].scores >= plain[4].scores).all()
+    assert found[4].scores[7:9].min() > found[4].alarm_level  # every column of the bar
+    assert found[4].evidence is not None
+    assert found[4].scores[13:].max() < found[4].alarm_level  # boxes beyond the bar
+
+
+def test_brightness_goes_with_the_profile_to_another_worker(
+    bright, backbone, settings, geometry, tile_of
+) -> None:
+    tiles = [tile_of(even(256, seed), seed) for seed in range(4)]
+    tiles.append(tile_of(shaded(even(256, 5), 1.3, slice(40, 88)), 4))
+    verdicts = [bright.score(tile) for tile in tiles]
+    other = scorer_of(backbone, settings, geometry, **BRIGHT)
+    other.adopt(verdicts[3].profile)
+    again = other.score(tiles[4]).score_map
+    np.testing.assert_array_equal(again.scores, verdicts[4].score_map.scores)
+    assert again.scores.max() > again.alarm_level
+
+
+def test_a_lane_is_judged_by_its_own_columns(bright, tile_of) -> None:
+    place = {"first_column": 512, "column_count": 128, "halo": Halo(left=64, right=64)}
+    for sequence in range(4):
+        score_map = bright.score(tile_of(even(256, sequence), sequence, **place)).score_map
+    assert score_map.scores.max() < score_map.alarm_level
+    assert score_map.scores.shape == (16, 16)
+
+
+def test_masked_columns_are_not_judged_by_brightness(bright, tile_of, masked) -> None:
+    for sequence in range(3):
+        bright.score(tile_of(even(256, sequence), sequence, masked=masked))
+    pixels = even(256, 3)
+    pixels[:, 100:117] = shaded(pixels[:, 100:117], 0.8, slice(None))
+    score_map = bright.score(tile_of(pixels, 3, masked=masked)).score_map
+    assert np.flatnonzero(np.isnan(score_map.scores).all(axis=0)).tolist() == [12, 13, 14]
+    assert np.isfinite(np.delete(score_map.scores, [12, 13, 14], axis=1)).all()
+
+
+def test_a_saved_profile_without_brightness_judges_texture_and_says_so(
+    backbone, settings, geometry, lesson, tile_of, tmp_path, caplog
+) -> None:
+    path = tmp_path / "linen.safetensors"
+    tile = tile_of(shaded(even(256, 5), 0.75, slice(40, 88)), 7)
+    lit = [tile_of(even(256, seed), seed) for seed in range(3)]
+    maps, names = {}, {}
+    for known in (False, True):
+        learn_web_profile(lit, backbone, replace(lesson, brightness=known)).save(path)
+        for wanted in ({}, BRIGHT):
+            caplog.clear()
+            file = {"profile": {"file": str(path)}}
+            one = scorer_of(backbone, settings, geometry, **file, **wanted)
+            maps[known, bool(wanted)] = one.score(tile).score_map
+            names[known, bool(wanted)] = one.description
+            warned = "knows no brightness: texture alone is judged" in caplog.text
+            assert warned == (bool(wanted) and not known)
+    assert [key for key, one in maps.items() if one.scores[7:9].min() > one.alarm_level] == [
+        (True, True)
+    ]
+    assert [key for key, name in names.items() if name.endswith(", with brightness")] == [
+        (True, True)
+    ]

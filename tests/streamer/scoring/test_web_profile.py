@@ -1,11 +1,13 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 import kernels
 from streamer.message import Halo, Interval
 from streamer.scoring.bands import BandPlace
+from streamer.scoring.brightness import BOX_RADIUS, log_brightness
 from streamer.scoring.features import Edges, embed_web, fixed_scale, learn_scale
 from streamer.scoring.lesson import Lesson
 from streamer.scoring.profile import learn_profile
@@ -125,3 +127,43 @@ def test_no_bands_without_a_window(backbone, banded, web, tile_of) -> None:
     ):
         with pytest.raises(ValueError, match="maps must hold a window of 9 x 9 features, got"):
             learn_web_profile(tiles, backbone, banded)
+
+
+@pytest.mark.parametrize("band_width", [None, 8])
+def test_brightness_is_that_of_the_web_in_one_lane_or_in_two(
+    band_width, backbone, lesson, web, tile_of
+) -> None:
+    lesson = replace(lesson, band_width=band_width, brightness=True)
+    pixels = web(160, 512)
+    halo = Halo(bottom=32)
+    whole = tile_of(pixels, line_count=128, halo=halo)
+    core = {"line_count": 128, "column_count": 256}
+    left = tile_of(pixels[:, :352], halo=replace(halo, right=96), **core)
+    right = tile_of(pixels[:, 160:], lane=1, first_column=256, halo=replace(halo, left=96), **core)
+    one, two = (
+        learn_web_profile(tiles, backbone, lesson).brightness for tiles in ([whole], [right, left])
+    )
+    assert torch.equal(one.median, two.median)
+    assert (one.first_column, one.noise) == (two.first_column, two.noise)
+    expected = np.median(log_brightness(pixels, 8)[:16], axis=0)
+    np.testing.assert_allclose(one.median, expected, rtol=1e-6)
+
+
+def test_masked_columns_teach_no_brightness(backbone, lesson, web, tile_of) -> None:
+    lesson = replace(lesson, brightness=True)
+    pixels = web(128, 256)
+    pixels[:, :80] = 255
+    masked = tile_of(pixels, masked=(Interval(0, 80),))
+    learnt = learn_web_profile([masked], backbone, lesson).brightness
+    expected = np.median(log_brightness(pixels, 8), axis=0)
+    np.testing.assert_allclose(learnt.median[10:], expected[10:], rtol=1e-6)
+    assert set(learnt.median[:10].tolist()) == {float(learnt.median[10])}
+    assert BOX_RADIUS < 10
+
+
+def test_texture_is_learnt_the_same_with_brightness(backbone, lesson, web, tile_of) -> None:
+    tiles = [tile_of(web(128, 256, seed), seed) for seed in range(2)]
+    plain = learn_web_profile(tiles, backbone, lesson)
+    bright = learn_web_profile(tiles, backbone, replace(lesson, brightness=True))
+    assert plain.brightness is None
+    assert replace(bright, brightness=None).digest == plain.digest
