@@ -1,94 +1,10 @@
-"""Sections of the configuration: what follows from them, and that they cannot change."""
-
-from typing import get_args
+"""The whole configuration: how its sections fit, and its digest."""
 
 import pytest
 from pydantic import ValidationError
 
 from streamer import config
 from streamer.config import Config
-
-
-def test_line_rate_follows_speed_and_line():
-    web = config.Web(pixel_mm=0.5, web_speed_m_min=60)
-    assert (web.down_mm, web.line_rate_hz) == (0.5, 2000)
-    assert config.Web(pixel_mm=0.5, line_mm=0.25, web_speed_m_min=60).line_rate_hz == 4000
-
-
-def test_sections_are_frozen():
-    with pytest.raises(ValueError, match="frozen"):
-        Config().web.pixel_mm = 1
-
-
-def test_both_kinds_of_source_are_known():
-    kinds = {kind.model_fields["kind"].default for kind in get_args(get_args(config.Source)[0])}
-    assert kinds == {"simulator", "replay"}
-
-
-@pytest.mark.parametrize(
-    ("name", "halo"),
-    [
-        ("fca_fast", 10), ("fca", 10), ("quantized_fca", 10), ("sww", 4), ("histogram", 4),
-        ("moments", 4), ("aota", 4), ("aota_original", 3), ("grnr", 2),
-    ],
-)  # fmt: skip
-def test_the_halo_of_a_score_follows_its_method(name, halo):
-    assert config.Scoring(method=name, patch_size=9).halo_features == halo
-
-
-def test_the_halo_of_every_method_is_known():
-    assert all(config.Scoring(method=name).halo_features > 0 for name in get_args(config.Method))
-    unchecked = config.Scoring().model_copy(update={"method": "other"})
-    with pytest.raises(AssertionError, match="other"):
-        _ = unchecked.halo_features
-
-
-@pytest.mark.parametrize(
-    ("settings", "text"),
-    [
-        (
-            {"method": "moments", "reference": "knn"},
-            "reference must be median, or method one of fca, fca_fast, quantized_fca, sww, got "
-            "reference: knn with method: moments",
-        ),
-        (
-            {"reference": "prototypes"},
-            "reference: prototypes needs method: fca or sww, got reference: prototypes with "
-            "method: fca_fast",
-        ),
-        (
-            {"references": 3},
-            "references needs reference: random, knn or prototypes, got reference: median",
-        ),
-        ({"reference": "all", "references": 3}, "references needs reference: random, knn or"),
-        ({"reference": "knn", "references": 0}, "greater than or equal to 1"),
-    ],
-)
-def test_references_that_a_method_cannot_have_are_explained(settings, text):
-    with pytest.raises(ValueError, match=text):
-        config.Scoring(**settings)
-
-
-@pytest.mark.parametrize("name", ["fca", "fca_fast", "quantized_fca", "sww"])
-@pytest.mark.parametrize("kind", ["random", "all", "knn"])
-def test_what_compares_windows_may_have_several_references(name, kind):
-    assert config.Scoring(method=name, reference=kind).reference == kind
-
-
-@pytest.mark.parametrize(
-    ("keys", "rule"),
-    [
-        ({"precision": "bf16"}, "precision must be one of fp32, int8 with engine: onnxruntime"),
-        ({"engine": "torch", "precision": "int8"}, "set engine: onnxruntime or openvino"),
-        ({"engine": "openvino", "provider": "cuda"}, "provider must be cpu with engine: openvino"),
-        ({"precision": "int8", "provider": "cuda"}, "or a precision below fp32, got cuda"),
-        ({"int8_file": "a.onnx"}, "int8_file needs precision: int8, got precision: fp32"),
-        ({"channels": 0}, "greater than or equal to 1"),
-    ],
-)
-def test_what_no_engine_has_is_refused(keys, rule):
-    with pytest.raises(ValueError, match=rule):
-        config.Backbone(**keys)
 
 
 def test_precision_and_channels_decide_verdicts():
