@@ -99,7 +99,7 @@ def score_stills(
         try:
             means = _Means(config, TimedBackbone(backbone), saved, normalised=normalised)
             maps.append(_score_still(path, means))
-        except (OSError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             faults.append(named_fault(path, error))
     return Maps(tuple(maps), tuple(faults))
 

@@ -110,3 +110,18 @@ def test_faults_name_their_file_once(tmp_path):
     assert named_fault(path, ValueError(f"{path}: it is cut")) == f"{path}: it is cut"
     missing = FileNotFoundError(2, "No such file", str(path))
     assert named_fault(path, missing) == f"{path}: No such file"
+
+
+def test_features_that_are_none_are_a_fault_of_their_image(texture, blocks, monkeypatch):
+    embed, paths = blocks.embed, [texture("a.png"), texture("bb.png")]
+    broken = iter([True, False])
+
+    def embed_or_fail(pixels):
+        features = embed(pixels)
+        return features * torch.nan if next(broken) else features
+
+    monkeypatch.setattr(blocks, "embed", embed_or_fail)
+    found = score_stills(paths, Config(), blocks, normalised=False)
+    assert [entry.image for entry in found.maps] == [str(paths[1])]
+    (fault,) = found.faults
+    assert fault.startswith(f"{paths[0]}: features must be finite, got NaN or infinity")
