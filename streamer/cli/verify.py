@@ -160,7 +160,7 @@ def _as_form(expected: Judgement, form: Form) -> Judgement:
 
 
 def judge(pixels: PixelArray, backbone: Backbone, config: Config) -> Judgement:
-    """Features, scores and decisions on one image, by itself, as `linescan inspect` does.
+    """Features, scores and decisions on one image by itself, nothing of it masked or evened.
 
     Raises:
         ValueError: the image is too small for any window.

@@ -76,12 +76,14 @@ class ScoringPolicy:
 
         Raises:
             ValueError: the profile file cannot be read, is none, is damaged, or fits neither
-                backbone nor method.
+                backbone nor method nor lanes.
         """
         lesson, profile = Lesson.of(settings, geometry, spec), settings.profile
         lines = geometry.lines(profile.bootstrap_m)
         tiles = -(-lines // settings.tiles.lines) if profile.mode == "fixed" else 0
         saved = _load(profile.file, lesson) if profile.file is not None else None
+        if saved is not None:
+            _require_lanes(saved, geometry.columns, settings.tiles.columns)
         banded = profile.mode == "fixed" and saved is None and profile.band_width is not None
         learns_bands = profile.mode == "rolling" or banded
         rolling = RollingPlan.of(settings, geometry) if learns_bands else None
@@ -305,3 +307,14 @@ def _load(file: Path, lesson: Lesson) -> TextureProfile:
     if lesson.alarm_level is None:
         return saved
     return replace(saved, calibration=saved.calibration.with_alarm_level(lesson.alarm_level))
+
+
+def _require_lanes(saved: TextureProfile, columns: int, tile_columns: int) -> None:
+    """Levels of narrower lanes would be taken for those of others."""
+    known = [own.lane for own in saved.calibration.lane_levels]
+    lanes = -(-columns // tile_columns)
+    rule = (
+        f"profile must have levels of at most {lanes} lanes of {tile_columns} columns "
+        "(learn it again with `linescan calibrate`, or set tiles.columns as it was then)"
+    )
+    require(max(known, default=0) < lanes, rule, f"levels of lanes {known}")

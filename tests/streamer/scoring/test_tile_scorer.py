@@ -249,6 +249,22 @@ def test_profile_file_that_cannot_be_used_stops_the_start(
         scorer_of(backbone, settings, geometry, profile=profile, scoring=other)
 
 
+def test_a_profile_of_narrower_lanes_is_refused(
+    backbone, settings, geometry, lesson, web, tile_of, tmp_path
+) -> None:
+    path = tmp_path / "pooled.safetensors"
+    tiles = [tile_of(web(512, 512, seed), lane=seed) for seed in (0, 1)]
+    learn_web_profile(tiles, backbone, replace(lesson, pools_lanes=True)).save(path)
+    sections = {"profile": {"mode": "fixed", "file": str(path)}}
+    half = settings.tiles.model_copy(update={"columns": geometry.columns // 2}).model_dump()
+    scorer_of(backbone, settings, geometry, tiles=half, **sections)
+    whole = half | {"columns": geometry.columns}
+    with pytest.raises(
+        ValueError, match=r"levels of at most 1 lanes .* got 'levels of lanes \[0, 1"
+    ):
+        scorer_of(backbone, settings, geometry, tiles=whole, **sections)
+
+
 def test_unbounded_features_are_scaled_by_the_lane(
     unbounded_backbone, settings, geometry, web, tile_of
 ) -> None:
