@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from clean_scores import real_folds, remember, simulated_config, simulated_scores
+from running_level import at_level, running_levels
 from scipy import stats
 from score_fields import TAILS, FieldCase, draw_tiles
 
 from streamer.calibration import CalibrationTarget, calibrate
 from streamer.calibration.blocks import block_maxima, finite
-from streamer.calibration.drift import at_level, running_levels
 from streamer.calibration.tail import TailKind
 from streamer.config import Config
 from streamer.web import WebGeometry

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from streamer.config import Config
 
 
+UNJUDGED_EDGES = frozenset({"aota_original"})
+
+
 def web_geometry(config: Config, columns: int) -> WebGeometry:
     """Millimetres of a web of `columns` pixels."""
     web = config.web
@@ -26,8 +29,16 @@ def tile_grid(config: Config, columns: int) -> TileGrid:
     radius of the receptive field, rounded up.
 
     Raises:
-        ConfigError: the tiles do not fit the backbone's stride or the web is too narrow.
+        ConfigError: the tiles do not fit the backbone's stride, the web is too narrow, or the
+            method leaves the edges of a web unjudged.
     """
+    if config.scoring.method in UNJUDGED_EDGES:
+        # What is never judged must not count as inspected.
+        msg = (
+            f"scoring.method must judge the edges of a web, got {config.scoring.method}, which "
+            "drops its outermost three features; use it on stills (inspect, evaluate), or aota"
+        )
+        raise ConfigError(msg)
     try:
         footprint = find_footprint(config.backbone)
     except ValueError as error:

@@ -15,14 +15,13 @@ from streamer.message import require
 from streamer.scoring.checks import check_map, check_maps, check_reference, finite_scores
 from streamer.scoring.features import scaled
 from streamer.scoring.neighbourhoods import gaussian_average, sample_positions
+from streamer.scoring.plain_statistic import PlainStatistic
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from streamer import config
     from streamer.message import ScoreArray
     from streamer.scoring.features import ChannelScale
-    from streamer.scoring.method import Parameter
 
 NEAREST = 400  # as published, of the 1600 positions of an image of 320 x 320 pixels
 LARGEST_BANK = 4096  # positions that are remembered; of more, a seeded sample is
@@ -33,7 +32,7 @@ _BLOCK = 1 << 22  # distances that are held at a time: 16 MB
 
 
 @dataclass(frozen=True, slots=True)
-class Aota:
+class Aota(PlainStatistic):
     """As FCA's authors compare with it: mean squared distance to the 400 nearest positions.
 
     Scaled features are averaged over a window, mirrored at the edges; the 400 nearest are sought
@@ -42,32 +41,10 @@ class Aota:
     line the bank is what the profile has learnt, so that tiles are comparable.
     """
 
-    patch_size: int
-
-    @classmethod
-    def of(cls, settings: config.Scoring) -> Aota:
-        """As configured."""
-        return cls(settings.patch_size)
-
     @property
     def name(self) -> str:
         """As in the configuration."""
         return "aota"
-
-    @property
-    def kernel(self) -> None:
-        """Written in torch."""
-        return
-
-    @property
-    def reach(self) -> int:
-        """Features around a core that its scores depend on: half a window."""
-        return self.patch_size // 2
-
-    @property
-    def parameters(self) -> Mapping[str, Parameter]:
-        """Everything that changes a score."""
-        return {"patch_size": self.patch_size}
 
     def quantise(self, features: torch.Tensor, scale: ChannelScale) -> torch.Tensor:
         """(C, H, W) float32 to float32 in 0..1."""
@@ -90,7 +67,7 @@ class Aota:
 
 
 @dataclass(frozen=True, slots=True)
-class AotaOriginal:
+class AotaOriginal(PlainStatistic):
     """As the authors' script has it: mean distance to the 400 nearest positions.
 
     Features as they are, averaged over 3 x 3 with zeros beyond the edge; Euclidean distances; the
@@ -99,32 +76,15 @@ class AotaOriginal:
     a map must be. The bank is that of `Aota`; learning it costs as much as a score.
     """
 
-    patch_size: int
-
-    @classmethod
-    def of(cls, settings: config.Scoring) -> AotaOriginal:
-        """As configured."""
-        return cls(settings.patch_size)
-
     @property
     def name(self) -> str:
         """As in the configuration."""
         return "aota_original"
 
     @property
-    def kernel(self) -> None:
-        """Written in torch."""
-        return
-
-    @property
     def reach(self) -> int:
         """Features around a core that its scores depend on: a tile's own edges are dropped."""
         return CUT
-
-    @property
-    def parameters(self) -> Mapping[str, Parameter]:
-        """Everything that changes a score."""
-        return {"patch_size": self.patch_size}
 
     def quantise(self, features: torch.Tensor, scale: ChannelScale) -> torch.Tensor:
         """(C, H, W) float32 as they are: the script scales nothing."""

@@ -15,16 +15,15 @@ from kernels.windows import pad_mirrored
 from streamer.message import require
 from streamer.scoring.checks import check_map, check_maps, check_reference, finite_scores
 from streamer.scoring.neighbourhoods import sample_positions
+from streamer.scoring.plain_statistic import PlainStatistic
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from torch import Tensor
 
-    from streamer import config
     from streamer.message import ScoreArray
     from streamer.scoring.features import ChannelScale
-    from streamer.scoring.method import Parameter
 
 POOL = 3  # side of the average before everything else, as published
 TYPICAL = 40  # K, as published
@@ -36,7 +35,7 @@ _NEIGHBOURS = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) !=
 
 
 @dataclass(frozen=True, slots=True)
-class Grnr:
+class Grnr(PlainStatistic):
     """Distance of a position to what its eight neighbours make of the web's typical position.
 
     One level of the backbone, whatever it is (the paper fuses two, see `fuse_levels`). The K most
@@ -50,32 +49,15 @@ class Grnr:
     how large a map must be.
     """
 
-    patch_size: int
-
-    @classmethod
-    def of(cls, settings: config.Scoring) -> Grnr:
-        """As configured."""
-        return cls(settings.patch_size)
-
     @property
     def name(self) -> str:
         """As in the configuration."""
         return "grnr"
 
     @property
-    def kernel(self) -> None:
-        """Written in torch."""
-        return
-
-    @property
     def reach(self) -> int:
         """Features around a core that its scores depend on: average and neighbours."""
         return POOL // 2 + 1
-
-    @property
-    def parameters(self) -> Mapping[str, Parameter]:
-        """Everything that changes a score."""
-        return {"patch_size": self.patch_size}
 
     def quantise(self, features: Tensor, scale: ChannelScale) -> Tensor:
         """(C, H, W) float32 as they are: the paper scales nothing."""

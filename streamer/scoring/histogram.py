@@ -13,14 +13,13 @@ import torch
 
 from streamer.scoring.checks import check_map, check_maps, check_reference, finite_scores
 from streamer.scoring.neighbourhoods import channel_chunks, gaussian_average, mean_of_averages
+from streamer.scoring.plain_statistic import PlainStatistic
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from streamer import config
     from streamer.message import ScoreArray
     from streamer.scoring.features import ChannelScale
-    from streamer.scoring.method import Parameter
 
 BINS = 10  # as published
 SIGMA = 6.0  # of the Gaussian over a window, as in the authors' code
@@ -28,7 +27,7 @@ TOP = 0.999  # keeps the largest value in the last bin, as in the authors' code
 
 
 @dataclass(frozen=True, slots=True)
-class Histogram:
+class Histogram(PlainStatistic):
     """Earth mover's distance between the histogram around a position and the usual one.
 
     Features fall into ten bins; the histogram of a position is the Gaussian average over its
@@ -37,32 +36,10 @@ class Histogram:
     image, is left out: scaled features fill 0..1 already, and tiles of a web stay comparable.
     """
 
-    patch_size: int
-
-    @classmethod
-    def of(cls, settings: config.Scoring) -> Histogram:
-        """As configured."""
-        return cls(settings.patch_size)
-
     @property
     def name(self) -> str:
         """As in the configuration."""
         return "histogram"
-
-    @property
-    def kernel(self) -> None:
-        """Written in torch."""
-        return
-
-    @property
-    def reach(self) -> int:
-        """Features around a core that its scores depend on: half a window."""
-        return self.patch_size // 2
-
-    @property
-    def parameters(self) -> Mapping[str, Parameter]:
-        """Everything that changes a score."""
-        return {"patch_size": self.patch_size}
 
     def quantise(self, features: torch.Tensor, scale: ChannelScale) -> torch.Tensor:
         """(C, H, W) float32 to uint8 bins, floor(0.999 * 10 * z), one channel a time."""

@@ -14,53 +14,30 @@ import torch
 from streamer.scoring.checks import check_map, check_maps, check_reference, finite_scores
 from streamer.scoring.features import scaled
 from streamer.scoring.neighbourhoods import channel_chunks, gaussian_average, mean_of_averages
+from streamer.scoring.plain_statistic import PlainStatistic
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from streamer import config
     from streamer.message import ScoreArray
     from streamer.scoring.features import ChannelScale
-    from streamer.scoring.method import Parameter
 
 POWERS = 4  # as in the authors' code; equation 2 of the paper has the mean alone
 SIGMA = 6.0  # of the Gaussian over a window, as in the authors' code
 
 
 @dataclass(frozen=True, slots=True)
-class Moments:
+class Moments(PlainStatistic):
     """Squared distance of the first four raw moments around a position to the usual ones.
 
     A moment of a position is the Gaussian average of a power over its window, the usual one the
     mean over all positions; the score is the mean over powers and channels.
     """
 
-    patch_size: int
-
-    @classmethod
-    def of(cls, settings: config.Scoring) -> Moments:
-        """As configured."""
-        return cls(settings.patch_size)
-
     @property
     def name(self) -> str:
         """As in the configuration."""
         return "moments"
-
-    @property
-    def kernel(self) -> None:
-        """Written in torch."""
-        return
-
-    @property
-    def reach(self) -> int:
-        """Features around a core that its scores depend on: half a window."""
-        return self.patch_size // 2
-
-    @property
-    def parameters(self) -> Mapping[str, Parameter]:
-        """Everything that changes a score."""
-        return {"patch_size": self.patch_size}
 
     def quantise(self, features: torch.Tensor, scale: ChannelScale) -> torch.Tensor:
         """(C, H, W) float32 to float32 in 0..1."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -49,8 +48,6 @@ if TYPE_CHECKING:
     from streamer.scoring.rolling import RollingLane
     from streamer.web import WebGeometry
 
-_LOG = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True, slots=True)
 class ScoringPolicy:
@@ -89,11 +86,6 @@ class ScoringPolicy:
         rolling = RollingPlan.of(settings, geometry) if learns_bands else None
         return cls(lesson, tiles, settings.decision.evidence_level, worker, saved, rolling)
 
-    @property
-    def judges_brightness(self) -> bool:
-        """Whether it is asked for and, if a profile is given, known."""
-        return self.lesson.brightness and (self.saved is None or self.saved.brightness is not None)
-
 
 class TileScorer:
     """Scores the tiles of any number of lanes, each lane in order; see `ports.TileScorer`.
@@ -122,7 +114,7 @@ class TileScorer:
         """What runs where, for heartbeat and manifest; the device is that of the last features."""
         spec, method = self._backbone.spec, self._method
         kernel = running_kernel(method, self._device).path
-        brightness = ", with brightness" if self._policy.judges_brightness else ""
+        brightness = ", with brightness" if self._policy.lesson.brightness else ""
         return f"{spec.name} on {spec.engine}, {method.name} on {kernel}{brightness}"
 
     def warm_up(self, shape: tuple[int, ...], bits: int) -> None:
@@ -302,8 +294,11 @@ def _load(file: Path, lesson: Lesson) -> TextureProfile:
         raise ValueError(msg) from None
     require_fit(saved, lesson.method, lesson.spec)
     if lesson.brightness and saved.brightness is None:
-        advice = "learn it again with `linescan calibrate`"
-        _LOG.warning("%s knows no brightness: texture alone is judged; %s", file, advice)
+        msg = (
+            f"{file}: profile must know the brightness for scoring.brightness: on, got texture "
+            "alone; learn it again with `linescan calibrate`, or set scoring.brightness: off"
+        )
+        raise ValueError(msg)
     if lesson.alarm_level is None:
         return saved
     return replace(saved, calibration=saved.calibration.with_alarm_level(lesson.alarm_level))

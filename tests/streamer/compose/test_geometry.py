@@ -37,7 +37,7 @@ def test_the_halo_holds_windows_blur_and_receptive_field():
         (("backbone.name=wide_resnet50_2",), 128, 16),
         # Half a window: 4 features and the radius of 33; at least a window of 72 px.
         (("scoring.method=moments",), 80, 16),
-        (("scoring.method=aota_original", "scoring.patch_size=3"), 64, 16),
+        (("scoring.method=grnr", "scoring.patch_size=3"), 64, 16),
         # Two features and 33 px would be 49: a last row may need 72.
         (("scoring.method=grnr",), 80, 16),
         (("backbone.onnx_file=a", "backbone.onnx_stride=4", "backbone.onnx_radius=0"), 40, 8),
@@ -46,6 +46,12 @@ def test_the_halo_holds_windows_blur_and_receptive_field():
 def test_the_halo_follows_score_and_backbone(settings, halo, alignment):
     grid = tile_grid(config(*settings), 1024)
     assert (grid.halo, grid.alignment) == (halo, alignment)
+
+
+def test_a_method_that_drops_the_edges_of_a_web_is_refused_on_the_line():
+    made = config("scoring.method=aota_original")
+    with pytest.raises(ConfigError, match="must judge the edges of a web, got aota_original"):
+        tile_grid(made, 1024)
 
 
 @pytest.mark.parametrize("name", FOOTPRINTS)

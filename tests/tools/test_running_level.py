@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from running_level import at_level, running_levels
 
 from streamer.calibration import CalibrationTarget, calibrate
-from streamer.calibration.drift import at_level, running_levels
 from streamer.web import WebGeometry
 
 LEVELS = st.lists(st.floats(0.01, 100.0), min_size=1, max_size=30)
