@@ -26,6 +26,7 @@ from streamer.sections import (
     Score,
     Scoring,
     Section,
+    SideCamera,
     SimulatorSource,
     Source,
     Supervisor,
@@ -52,6 +53,7 @@ __all__ = [
     "Score",
     "Scoring",
     "Section",
+    "SideCamera",
     "SimulatorSource",
     "Source",
     "Supervisor",
@@ -71,6 +73,7 @@ class Config(Section):
     roll: Roll = Roll()
     web: Web = Web()
     source: Source = SimulatorSource()
+    cameras: tuple[SideCamera, ...] = ()
     tiles: Tiles = Tiles()
     backbone: Backbone = Backbone()
     scoring: Scoring = Scoring()
@@ -123,11 +126,33 @@ class Config(Section):
                 raise ValueError(msg)
         self._require_bands()
         self._require_known_brightness()
+        self._require_places()
         simulated = self.source.columns if isinstance(self.source, SimulatorSource) else None
-        if self.web.columns is not None and simulated not in (None, self.web.columns):
-            msg = f"web.columns must be source.columns = {simulated}, got {self.web.columns}"
+        columns = None if self.cameras else self.web.columns
+        if columns is not None and simulated not in (None, columns):
+            msg = f"web.columns must be source.columns = {simulated}, got {columns}"
             raise ValueError(msg)
         return self
+
+    def _require_places(self) -> None:
+        """Cameras stand left to right, and what a saved profile knows by place is of one camera."""
+        names = [self.source.camera, *(camera.source.camera for camera in self.cameras)]
+        if len(set(names)) < len(names):
+            msg = f"source.camera must differ between cameras, got {', '.join(names)}"
+            raise ValueError(msg)
+        firsts = [0.0, *(camera.first_mm for camera in self.cameras)]
+        if firsts != sorted(set(firsts)):
+            given = ", ".join(f"{first:g}" for first in firsts[1:])
+            msg = f"cameras must come left to right, by first_mm, got {given}"
+            raise ValueError(msg)
+        by_place = self.profile.band_width is not None or self.calibration.lanes == "pooled"
+        if self.cameras and self.profile.file is not None and by_place:
+            msg = (
+                "profile.file with several cameras needs profile.band_features: null or 0 and "
+                f"calibration.lanes: shared, got {self.profile.band_features} and "
+                f"{self.calibration.lanes}; what it knows of columns and lanes is of one camera"
+            )
+            raise ValueError(msg)
 
     def _require_bands(self) -> None:
         """Only the median of the fast form can be learnt band by band, and go on learning."""
@@ -172,6 +197,7 @@ class Config(Section):
         sections = {
             "web",
             "source",
+            "cameras",
             "tiles",
             "backbone",
             "scoring",

@@ -60,6 +60,7 @@ class Web(Section):
     line_mm: Level | None = None
     web_speed_m_min: Level = 60.0
     columns: int | None = Field(default=None, ge=1, le=1 << 20)
+    seams: tuple[Annotated[int, Field(ge=1)], ...] = ()
 
     @property
     def down_mm(self) -> float:
@@ -108,6 +109,14 @@ class ReplaySource(Section):
 
 
 Source = Annotated[SimulatorSource | ReplaySource, Field(discriminator="kind")]
+
+
+class SideCamera(Section):
+    """A further camera, to the right of the one before it."""
+
+    source: Source
+    first_mm: float = Field(gt=0)
+    later_mm: float = Field(default=0.0, ge=0)
 
 
 class Tiles(Section):

@@ -62,13 +62,15 @@ INSPECTED, MASKED = "inspected", "masked"
 class LaneCoverage:
     """What became of some columns of a lane in a strip.
 
-    `status` is "inspected", "masked" or the reason of a gap, `detail` a text for people.
+    `status` is "inspected", "masked" or the reason of a gap, `detail` a text for people; `camera`
+    is "" where the web has one camera.
     """
 
     lane: int
     columns: Interval
     status: str
     detail: str = ""
+    camera: str = ""
 
 
 @dataclass(frozen=True, slots=True)

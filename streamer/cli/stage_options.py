@@ -24,7 +24,11 @@ ParentOption = Annotated[
 
 
 def run_stage(
-    run: Callable[[Setting], Result], config: Config, process: str, parent: int | None
+    run: Callable[[Setting], Result],
+    config: Config,
+    process: str,
+    parent: int | None,
+    camera: str = "",
 ) -> Result:
     """Run one stage in this process, with its log on stderr; returns what it returns.
 
@@ -51,6 +55,6 @@ def run_stage(
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     stop = StopRequest(parent).install()
     try:
-        return run(Setting(config, process, stop))
+        return run(Setting(config, process, stop, camera))
     finally:
         remove_orphaned(parent)

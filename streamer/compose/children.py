@@ -9,6 +9,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from streamer.compose.cameras import (
+    camera_index,
+    camera_names,
+    camera_places,
+    camera_sources,
+    open_camera,
+    tiles_endpoint,
+)
 from streamer.compose.geometry import tile_grid, web_geometry
 from streamer.config import Config, ConfigError
 from streamer.decision import DecisionSettings
@@ -33,11 +41,12 @@ ORPHAN_TIMEOUT_MS = 3000
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a stage process is told besides the configuration."""
+    """What a stage process is told besides the configuration; `camera` "": the first one."""
 
     config: Config
     process: str
     stopping: Callable[[], bool]
+    camera: str = ""
 
 
 def roll_name(config: Config) -> str:
@@ -46,17 +55,17 @@ def roll_name(config: Config) -> str:
 
 
 def open_configured_source(config: Config, first_line: int = 0) -> LineSource:
-    """The configured line source, from `first_line` on."""
+    """All that the first camera shows, from `first_line` on."""
     from streamer.sources import open_source
 
     return open_source(config.source, config.web, first_line)
 
 
 def run_capture(setting: Setting) -> str:
-    """Run the capture stage; returns what ended the roll too early, or ""."""
-    config = setting.config
+    """Run the capture stage of one camera; returns what ended the roll too early, or ""."""
+    config, name = setting.config, setting.camera or setting.config.source.camera
     with _as_configured():
-        source = open_configured_source(config)
+        source = open_camera(config, name)
     hub = ZmqHub()
     unused = [source]  # a source that the stage has taken is the stage's to close
 
@@ -64,18 +73,18 @@ def run_capture(setting: Setting) -> str:
         if first_line == 0:
             return unused.pop()
         unused.pop().close()
-        return open_configured_source(config, first_line)
+        return open_camera(config, name, first_line)
 
     try:
         form = source.format
-        if config.web.columns not in (None, form.columns):
+        if not config.cameras and config.web.columns not in (None, form.columns):
             msg = f"web.columns must be the source's {form.columns}, got {config.web.columns}"
             raise ConfigError(msg)
-        workers = hub.bind_switchboard(config.transport.tiles)
-        ledger = hub.connect_link(config.transport.ledger, f"capture-{config.source.camera}")
+        workers = hub.bind_switchboard(tiles_endpoint(config, camera_index(config, name)))
+        ledger = hub.connect_link(config.transport.ledger, f"capture-{name}")
         pulse = _pulse(setting, hub, "capture", ledger)
         links = CaptureLinks(workers, ledger, hub.wait)
-        plan = _capture_plan(config, form)
+        plan = _capture_plan(config, form, name)
         return CaptureStage(plan, links, pulse, take_source, setting.stopping).run()
     finally:
         for left in unused:
@@ -83,11 +92,11 @@ def run_capture(setting: Setting) -> str:
         hub.close()
 
 
-def _capture_plan(config: Config, form: WebFormat) -> CapturePlan:
+def _capture_plan(config: Config, form: WebFormat, camera: str) -> CapturePlan:
     tiles, grid = config.tiles, tile_grid(config, form.columns)
     lanes = len(grid.lanes)
     return CapturePlan(
-        origin=Origin(roll_name(config), config.source.camera, config.digest),
+        origin=Origin(roll_name(config), camera, config.digest),
         grid=grid,
         dispatch=DispatchSettings(
             tiles.overload,
@@ -97,7 +106,7 @@ def _capture_plan(config: Config, form: WebFormat) -> CapturePlan:
             tiles.verdict_timeout_ms,
             profile_tiles(config),
         ),
-        block_lines=config.source.block_lines,
+        block_lines=camera_sources(config)[camera_index(config, camera)].block_lines,
         drain_timeout_ms=tiles.drain_timeout_ms,
         incarnation=uuid.uuid4().hex,
         source=form.description,
@@ -145,7 +154,11 @@ def run_score(setting: Setting) -> None:
         scorer.warm_up(_largest_tile(config), 8)
         # A restarted worker is another one to capture: what the dead one held is sent again.
         name = f"{setting.process}-{os.getpid()}"
-        links = ScoreLinks(hub.connect_link(config.transport.tiles, name), results, hub.wait)
+        tiles = {
+            camera: hub.connect_link(tiles_endpoint(config, index), name)
+            for index, camera in enumerate(camera_names(config))
+        }
+        links = ScoreLinks(tiles, results, hub.wait)
         stage = ScoreStage(
             name, links, pulse, scorer, setting.stopping, config.score.tile_timeout_ms
         )
@@ -177,10 +190,13 @@ def web_columns(config: Config) -> int:
 
 
 def _largest_tile(config: Config) -> tuple[int, int]:
-    grid = tile_grid(config, web_columns(config))
-    across = max(lane.size for lane in grid.lanes) + 2 * grid.halo
-    width = min(across, grid.columns)
-    return grid.tile_lines + 2 * grid.halo, -(-width // grid.stride) * grid.stride
+    """Lines and columns of the largest tile that any camera cuts, with halo."""
+    grids = [tile_grid(config, place.columns.size) for place in camera_places(config)]
+    widths = [
+        min(max(lane.size for lane in grid.lanes) + 2 * grid.halo, grid.columns) for grid in grids
+    ]
+    lines, stride = grids[0].tile_lines + 2 * grids[0].halo, grids[0].stride
+    return lines, -(-max(widths) // stride) * stride
 
 
 def run_sink(setting: Setting) -> RollSummary:
@@ -203,7 +219,8 @@ def run_sink(setting: Setting) -> RollSummary:
         # Last, so that a taken endpoint leaves no roll behind that never began.
         record = RollFolder(config.roll.folder / name, config, geometry, stride)
         opened.callback(record.close)
-        origin = AlarmOrigin(name, config.source.camera, config.digest, geometry)
+        cameras = "+".join(camera_names(config))
+        origin = AlarmOrigin(name, cameras, config.digest, geometry)
         plan = SinkPlan(
             origin,
             _decision_settings(config, geometry),
@@ -211,6 +228,7 @@ def run_sink(setting: Setting) -> RollSummary:
             config.supervisor.stall_ms,
             config.tiles.verdict_timeout_ms,
             ORPHAN_TIMEOUT_MS,
+            camera_places(config),
         )
         pulse = _pulse(setting, hub, "sink")
         return SinkStage(plan, links, pulse, record, alarms, setting.stopping).run()

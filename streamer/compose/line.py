@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streamer.compose.children import open_configured_source, roll_name
-from streamer.compose.geometry import tile_grid
+from streamer.compose.cameras import camera_names, camera_places, camera_sources, with_places
+from streamer.compose.children import roll_name
 from streamer.compose.outcome import COMPLETE, RollEnd
 from streamer.config import Config, ConfigError
 from streamer.message import StageState
@@ -65,22 +65,28 @@ def prepare_roll(config: Config) -> Config:
         ConfigError: tiles, web and backbone do not fit each other, or the roll exists.
         ValueError, OSError: the source cannot be opened; the text names it.
     """
-    source = open_configured_source(config)
-    columns = source.format.columns
-    source.close()
-    if config.web.columns not in (None, columns):
-        msg = f"web.columns must be the source's {columns}, got {config.web.columns}"
-        raise ConfigError(msg)
-    tile_grid(config, columns)
+    placed = with_places(config, _widths(config))
+    camera_places(placed)
     roll = config.roll.model_copy(
         update={"name": roll_name(config), "folder": config.roll.folder.absolute()}
     )
-    web = config.web.model_copy(update={"columns": columns})
-    effective = config.model_copy(update={"roll": roll, "web": web})
+    effective = placed.model_copy(update={"roll": roll})
     if any(roll_folder(effective).glob("*")):
         msg = f"roll.name must be new, got {roll.name!r} ({roll_folder(effective)} is not empty)"
         raise ConfigError(msg)
     return effective
+
+
+def _widths(config: Config) -> tuple[int, ...]:
+    """Columns that each camera shows."""
+    from streamer.sources import open_source
+
+    widths: list[int] = []
+    for settings in camera_sources(config):
+        source = open_source(settings, config.web)
+        widths.append(source.format.columns)
+        source.close()
+    return tuple(widths)
 
 
 def roll_folder(config: Config) -> Path:
@@ -114,6 +120,9 @@ class LineRun:
         self._stopping = stopping
         self._phase = "starting"
         self._workers = tuple(f"score-{n}" for n in range(config.score.workers))
+        names = camera_names(config) if config.cameras else ()
+        # Of one camera the process is just "capture".
+        self._captures = {f"capture-{name}": name for name in names} or {"capture": ""}
 
     def run(self) -> RunResult:
         """Inspect the roll; processes and sockets are gone when this returns or raises."""
@@ -138,9 +147,10 @@ class LineRun:
         for name in ("sink", *self._workers):
             supervisor.start(self._command(name, settings))
         if self._wait_until_ready(supervisor):
-            supervisor.start(self._command("capture", settings))
+            for name in self._captures:
+                supervisor.start(self._command(name, settings))
             self._phase = "running"
-            self._wait_for_capture(supervisor)
+            self._wait_for_captures(supervisor)
         self._phase = "finishing"
         self._end_roll(supervisor)
 
@@ -158,9 +168,11 @@ class LineRun:
             "--parent",
             str(os.getpid()),
         )
+        camera = self._captures.get(name)
+        chosen = ("--camera", camera) if camera else ()
         # A sink that dies takes the open regions of the map with it: the roll ends there.
         log = roll_folder(self._config) / "logs" / f"{name}.log"
-        return Command(name, arguments, stage != "sink", log)
+        return Command(name, arguments + chosen, stage != "sink", log)
 
     def _wait_until_ready(self, supervisor: Supervisor) -> bool:
         """Whether sink and workers are ready; False when one failed or a stop was requested."""
@@ -174,16 +186,21 @@ class LineRun:
             time.sleep(0.02)
         return False
 
-    def _wait_for_capture(self, supervisor: Supervisor) -> None:
-        """Until capture has ended; asks it to end when nobody is left to take its tiles."""
+    def _wait_for_captures(self, supervisor: Supervisor) -> None:
+        """Until all captures have ended; asks them to when nobody is left to take their tiles.
+
+        When one has failed for good the others end, too: the roll is then incomplete anyway.
+        """
         asked = False
-        while supervisor.is_running("capture"):
+        while any(supervisor.is_running(name) for name in self._captures):
             self._look(supervisor)
             orphaned = not supervisor.is_running("sink") or not any(
                 supervisor.is_running(name) for name in self._workers
             )
-            if not asked and (self._stopping() or orphaned):
-                supervisor.stop("capture")
+            failed = any(supervisor.children[name].has_failed for name in self._captures)
+            if not asked and (self._stopping() or orphaned or failed):
+                for name in self._captures:
+                    supervisor.stop(name)
                 self._phase, asked = "draining", True
             if asked and not supervisor.is_running("sink"):
                 break

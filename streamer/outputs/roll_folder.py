@@ -59,9 +59,8 @@ class RollFolder:
         self._extend_piece(strip, first_row)
         lines = Interval(strip.first_line, strip.first_line + strip.line_count)
         for part in strip.coverage:
-            row = CoverageRow(
-                self._config.source.camera, part.lane, lines, part.columns, part.status, part.detail
-            )
+            camera = part.camera or self._config.source.camera
+            row = CoverageRow(camera, part.lane, lines, part.columns, part.status, part.detail)
             self._log.add_coverage(row)
             self._digests.add_coverage(row)
         self._log.commit()

@@ -105,7 +105,7 @@ class Announcer:
             severity=Severity.HIGH,
             raised_ns=now_ns,
             captured_ns=now_ns,
-            text=f"{gap.reason}: lane {gap.lane} {gap.detail}".strip(),
+            text=f"{gap.reason}: {self._lane(gap)} {gap.detail}".strip(),
         )
         return self._gap
 
@@ -124,10 +124,11 @@ class Announcer:
 
     def on_article(self, score_map: ScoreMap, now_ns: int) -> tuple[Alarm, Alarm]:
         """A lane shows another article: a notice, which begins and ends at once."""
-        line, lane = score_map.article_line, score_map.lane
+        line, lane = score_map.article_line, self._lane(score_map)
         seen_to = score_map.first_line + score_map.line_count
-        _LOG.warning("lane %d: new article from line %d on", lane, line)
-        alarm = self._alarm(f"new-article-{lane}-{line}", Interval(line, max(line, seen_to)))
+        _LOG.warning("%s: new article from line %d on", lane, line)
+        name = lane.removeprefix("lane ").replace(" lane ", "-")
+        alarm = self._alarm(f"new-article-{name}-{line}", Interval(line, max(line, seen_to)))
         notice = replace(
             alarm,
             kind=AlarmKind.SYSTEM,
@@ -135,9 +136,14 @@ class Announcer:
             raised_ns=now_ns,
             captured_ns=score_map.captured_ns,
             signal=CHECK,
-            text=f"new article? lane {lane} looks different from line {line} on; learning it anew",
+            text=f"new article? {lane} looks different from line {line} on; learning it anew",
         )
         return notice, self._again(notice, DefectState.END, now_ns)
+
+    def _lane(self, piece: Gap | ScoreMap) -> str:
+        """A lane for people; with its camera where there are several."""
+        alone = piece.camera == self.origin.camera
+        return f"lane {piece.lane}" if alone else f"{piece.camera} lane {piece.lane}"
 
     def on_beat(self, beat: Heartbeat, now_ns: int) -> Alarm | None:
         """A stage proves that it works; ends its alarm if there was one."""

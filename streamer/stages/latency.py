@@ -22,6 +22,11 @@ class LatencyHistogram:
         self.counts[min(bucket, _BUCKETS - 1)] += 1
         self.total += 1
 
+    def merge(self, other: LatencyHistogram) -> None:
+        """Count all values of another one, too."""
+        self.counts = [own + more for own, more in zip(self.counts, other.counts, strict=True)]
+        self.total += other.total
+
     def quantile(self, share: float) -> float:
         """Seconds not exceeded by `share` (0..1) of the values; 0 when there are none."""
         wanted, seen = share * self.total, 0

@@ -1,82 +1,111 @@
-"""What the sink has heard of one roll, and its summary; knows no socket and no file."""
+"""What the sink knows of one roll as a whole, and its summary; knows no socket and no file."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from streamer.message import LedgerRow
 from streamer.ports import RollSummary
+from streamer.stages.latency import LatencyHistogram
+from streamer.web import Coverage
 
 if TYPE_CHECKING:
-    from streamer.message import EndOfRoll, Hello
+    from collections.abc import Iterable, Sequence
+
     from streamer.stages.announcer import AlarmOrigin
-    from streamer.stages.verdicts import RollVerdicts
+    from streamer.stages.camera_roll import CameraRoll
+
+COMPLETE = "complete"
+_T = TypeVar("_T")
 
 
 @dataclass(slots=True)
 class RollSession:
-    """Beginning and end of a roll, who takes part, and how many defects it has."""
+    """When a roll began, what engine judges it, and how many defects it has."""
 
     started_ns: int = 0
-    hello: Hello | None = None
-    capture_starts: int = 0
-    end: EndOfRoll | None = None
     engine: str = ""
     defects: int = 0
 
-    def greet(self, hello: Hello, now_ns: int) -> bool:
-        """Take a greeting; True when another capture greeted before."""
-        known = self.hello
-        is_new = known is None or known.incarnation != hello.incarnation
-        if known is None:
-            self.started_ns = now_ns
-        self.hello = hello
-        self.capture_starts += is_new
-        return is_new and known is not None
-
-    def row_after_end(self, now_ns: int) -> LedgerRow | None:
-        """The row that would come next if the roll went on; None before both its ends are known."""
-        hello, end = self.hello, self.end
-        if hello is None or end is None:
-            return None
-        place = (end.rows, end.last_line, 1, True)
-        return LedgerRow(end.roll, end.camera, *place, hello.lane_columns, (), now_ns)
-
-    def summarise(self, origin: AlarmOrigin, verdicts: RollVerdicts, now_ns: int) -> RollSummary:
+    def summarise(
+        self, origin: AlarmOrigin, cameras: Sequence[CameraRoll], now_ns: int
+    ) -> RollSummary:
         """All figures of the roll as it stands."""
+        verdicts = [camera.verdicts for camera in cameras]
+        latency = LatencyHistogram()
+        for one in verdicts:
+            latency.merge(one.latency)
+        articles = _by_lane(
+            (c, {k: v for k, v in c.verdicts.articles.items() if v}) for c in cameras
+        )
         return RollSummary(
             roll=origin.roll,
             camera=origin.camera,
-            source=self.hello.source if self.hello else "",
-            last_line=verdicts.last_line,
+            source=" | ".join(camera.hello.source for camera in cameras if camera.hello),
+            last_line=max(one.last_line for one in verdicts),
             columns=origin.geometry.columns,
-            coverage=verdicts.coverage,
+            coverage=whole_coverage(cameras),
             started_ns=self.started_ns,
             ended_ns=now_ns,
-            latency_p50_s=verdicts.latency.quantile(0.5),
-            latency_p99_s=verdicts.latency.quantile(0.99),
+            latency_p50_s=latency.quantile(0.5),
+            latency_p99_s=latency.quantile(0.99),
             defects=self.defects,
             engine=self.engine,
-            workers=tuple(sorted(verdicts.workers)),
-            capture_starts=self.capture_starts,
-            self_judged_px=verdicts.self_judged_px,
-            model_digests=tuple(sorted(verdicts.models)),
-            profile_digests=dict(sorted(verdicts.profiles.items())),
-            outcome=self._outcome(verdicts),
-            truth=self.end.truth if self.end else b"",
-            profile_drift=dict(sorted(verdicts.drift.items())),
-            new_articles={
-                lane: lines for lane, lines in sorted(verdicts.articles.items()) if lines
-            },
+            workers=tuple(sorted(set().union(*(one.workers for one in verdicts)))),
+            capture_starts=sum(camera.capture_starts for camera in cameras),
+            self_judged_px=sum(one.self_judged_px for one in verdicts),
+            model_digests=tuple(sorted(set().union(*(one.models for one in verdicts)))),
+            profile_digests=_by_lane((c, c.verdicts.profiles) for c in cameras),
+            outcome=_outcome(cameras),
+            truth=_truth(cameras),
+            profile_drift=_by_lane((c, c.verdicts.drift) for c in cameras),
+            new_articles=articles,
         )
 
-    def _outcome(self, verdicts: RollVerdicts) -> str:
-        end = self.end
-        if self.hello is None:
-            return "stopped before the first line"
-        if end is None:
-            return "capture did not end the roll"
-        if (missing := end.rows - verdicts.stitch.next_sequence) > 0:
-            return f"{missing} rows never reached the ledger"
-        return "complete" if end.complete else end.reason
+
+def whole_coverage(cameras: Iterable[CameraRoll]) -> Coverage:
+    """The areas of all cameras together."""
+    coverage = Coverage()
+    for camera in cameras:
+        own = camera.verdicts.coverage
+        coverage = coverage.add_captured(own.captured)
+        coverage = coverage.add_inspected(own.inspected).add_masked(own.masked)
+        for reason, area in own.not_inspected.items():
+            coverage = coverage.add_not_inspected(reason, area)
+    return coverage
+
+
+def _by_lane(figures: Iterable[tuple[CameraRoll, dict[str, _T]]]) -> dict[str, _T]:
+    """Figures by the web's number of each lane, in the order of their names."""
+    known = {
+        str(camera.place.first_lane + int(lane)): figure
+        for camera, by_lane in figures
+        for lane, figure in by_lane.items()
+    }
+    return dict(sorted(known.items()))
+
+
+def _outcome(cameras: Sequence[CameraRoll]) -> str:
+    """What ended the first camera that ended too early, or "complete"."""
+    if len(cameras) == 1:
+        return cameras[0].outcome
+    early = (f"{c.place.camera}: {c.outcome}" for c in cameras if c.outcome != COMPLETE)
+    return next(early, COMPLETE)
+
+
+def _truth(cameras: Sequence[CameraRoll]) -> bytes:
+    """The ground truth of a simulated web; that of several cameras joined, each defect once each.
+
+    Captures tell it in columns of the whole web.
+    """
+    known = {c.place.camera: json.loads(c.end.truth) for c in cameras if c.end and c.end.truth}
+    if not known or len(cameras) == 1:
+        return next((c.end.truth for c in cameras if c.end), b"")
+    defects = [
+        {**defect, "id": f"{name}-{defect['id']}"}
+        for name, truth in known.items()
+        for defect in truth["defects"]
+    ]
+    first = next(iter(known.values()))
+    return json.dumps({**first, "camera": "+".join(known), "defects": defects}).encode()

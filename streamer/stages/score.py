@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from streamer.message import (
 from streamer.stages.rated_log import RatedLog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from streamer.ports import Link, Outlet, TileScorer, Verdict, Waiting
     from streamer.stages.pulse import Pulse
@@ -31,9 +31,9 @@ PREFETCH_TILES = 2  # one to work on, one on its way
 
 @dataclass(slots=True)
 class ScoreLinks:
-    """A worker's connections: capture's tiles, the sink's results, and waiting on tiles."""
+    """A worker's connections: each camera's tiles, the sink's results, and waiting on tiles."""
 
-    tiles: Link
+    tiles: Mapping[str, Link]
     results: Outlet
     wait: Waiting
 
@@ -49,8 +49,11 @@ class ScoreStage:
     stopping: Callable[[], bool]
     tile_timeout_ms: int
     _tiles: deque[Tile | ProfileState] = field(default_factory=deque)
-    _profiles: dict[int, ProfileState] = field(default_factory=dict)  # by lane, of one roll
-    _outbox: deque[ProfileState | TileFailed] = field(default_factory=deque)
+    # By camera and lane, of one roll.
+    _profiles: dict[tuple[str, int], ProfileState] = field(default_factory=dict)
+    _outboxes: defaultdict[str, deque[ProfileState | TileFailed]] = field(
+        default_factory=lambda: defaultdict(deque)
+    )
     _failures: RatedLog = field(default_factory=lambda: RatedLog("failures"))
     _drops: RatedLog = field(default_factory=lambda: RatedLog("dropped messages"))
     _asked_ns: int = 0
@@ -62,7 +65,8 @@ class ScoreStage:
         """Ask for tiles and score them."""
         self.pulse.backend = self.scorer.description
         self.pulse.enter(StageState.READY)
-        self._ask(PREFETCH_TILES)
+        for camera in self.links.tiles:
+            self._ask(camera, PREFETCH_TILES)
         while not self._may_stop():
             self._receive()
             self._flush()
@@ -83,25 +87,32 @@ class ScoreStage:
         return self.stopping() and not self._tiles and idle_ms > DRAIN_MS
 
     def _receive(self) -> None:
-        while (message := self.links.tiles.receive()) is not None:
-            self._received_ns = self.pulse.now_ns()
-            match message:
-                case Tile() | ProfileState():
-                    self._tiles.append(message)
-                case ProfileQuery():
-                    self._answer(message)
-                case _:
-                    line = f"dropped {type(message).__name__} from capture"
-                    self._drops.add(line, self._received_ns)
+        for camera, link in self.links.tiles.items():
+            while (message := link.receive()) is not None:
+                self._received_ns = self.pulse.now_ns()
+                self._take(camera, message)
+
+    def _take(self, camera: str, message: object) -> None:
+        match message:
+            # What another camera's capture sends under this one's address could not be answered.
+            case Tile() | ProfileState() if message.camera == camera:
+                self._tiles.append(message)
+            case ProfileQuery() if message.camera == camera:
+                self._answer(message)
+            case _:
+                line = f"dropped {type(message).__name__} from capture"
+                self._drops.add(line, self._received_ns)
 
     def _answer(self, query: ProfileQuery) -> None:
         """A capture that does not know this worker asks: tell it the profiles in use."""
+        outbox = self._outboxes[query.camera]
         asked = [s for s in self._profiles.values() if _same_web(s, query)]
-        self._outbox.extend(s for s in asked if s not in self._outbox)
+        outbox.extend(s for s in asked if s not in outbox)
 
     def _flush(self) -> None:
-        while self._outbox and self.links.tiles.send(self._outbox[0]):
-            self._outbox.popleft()
+        for camera, outbox in self._outboxes.items():
+            while outbox and self.links.tiles[camera].send(outbox[0]):
+                outbox.popleft()
 
     def _work(self, item: Tile | ProfileState) -> None:
         if isinstance(item, ProfileState):
@@ -109,7 +120,7 @@ class ScoreStage:
             return
         self.pulse.state = StageState.RUNNING
         self.pulse.announce_busy(self.tile_timeout_ms)
-        self._ask(0, item, self.tile_timeout_ms)
+        self._ask_all(item, self.tile_timeout_ms)
         started_ns = self.pulse.now_ns()
         try:
             verdict = self.scorer.score(item)
@@ -117,12 +128,16 @@ class ScoreStage:
             self._fail(item, error)
         else:
             self._count(item, self.pulse.now_ns() - started_ns)
-            figures = verdict.figures.items()
-            self.pulse.figures |= {f"lane{item.lane}_{name}": value for name, value in figures}
+            self._show(item, verdict)
             self._deliver(item, verdict)
         self._flush()  # before the credit, which asks for tiles that come after this
-        self._ask(1)
+        self._ask(item.camera, 1)
         self.pulse.beat_now()
+
+    def _show(self, tile: Tile, verdict: Verdict) -> None:
+        prefix = f"{tile.camera}_" if len(self.links.tiles) > 1 else ""
+        lane = f"{prefix}lane{tile.lane}"
+        self.pulse.figures |= {f"{lane}_{name}": value for name, value in verdict.figures.items()}
 
     def _adopt(self, state: ProfileState) -> None:
         try:
@@ -135,8 +150,8 @@ class ScoreStage:
 
     def _remember(self, state: ProfileState) -> None:
         """Keep what a capture that is started anew must be told; one roll at a time."""
-        kept = {n: s for n, s in self._profiles.items() if _same_web(s, state)}
-        self._profiles = kept | {state.lane: state}
+        kept = {place: s for place, s in self._profiles.items() if s.roll == state.roll}
+        self._profiles = kept | {(state.camera, state.lane): state}
 
     def _count(self, tile: Tile, elapsed_ns: int) -> None:
         self._tiles_done += 1
@@ -157,27 +172,34 @@ class ScoreStage:
             self._keep_alive(tile)
         if verdict.profile is not None:
             self._remember(verdict.profile)
-            self._outbox.append(verdict.profile)
+            self._outboxes[tile.camera].append(verdict.profile)
 
     def _fail(self, tile: Tile, error: Exception) -> None:
         detail = f"{type(error).__name__}: {error}"[:500]
         line = f"tile {tile.address} cannot be scored: {detail}"
         self._failures.add(line, self.pulse.now_ns())
-        self._outbox.append(TileFailed(tile.address, self.worker, detail))
+        self._outboxes[tile.camera].append(TileFailed(tile.address, self.worker, detail))
 
-    def _ask(self, tiles: int, present: Tile | None = None, busy_ms: int = 0) -> None:
-        """Credit for more tiles, and what is still held, the present one first."""
-        queued = [item.address for item in self._tiles if isinstance(item, Tile)]
-        held = (present.address, *queued) if present else tuple(queued)
+    def _ask_all(self, present: Tile | None, busy_ms: int = 0) -> None:
+        """Tell every camera what is held, and for how long nothing may be heard."""
+        for camera in self.links.tiles:
+            self._ask(camera, 0, present, busy_ms)
+
+    def _ask(self, camera: str, tiles: int, present: Tile | None = None, busy_ms: int = 0) -> None:
+        """Credit for more tiles of a camera, and which are still held, the present one first."""
+        items = (present, *self._tiles) if present else tuple(self._tiles)
+        ours = (i for i in items if isinstance(i, Tile) and i.camera == camera)
+        held = tuple(item.address for item in ours)
         self._asked_ns = self.pulse.now_ns()
         busy_until_ns = self._asked_ns + busy_ms * 1_000_000
-        self.links.tiles.send(Credit(self.worker, tiles, held, busy_until_ns, PREFETCH_TILES))
+        credit = Credit(self.worker, tiles, held, busy_until_ns, PREFETCH_TILES)
+        self.links.tiles[camera].send(credit)
 
     def _keep_alive(self, present: Tile | None = None) -> None:
         """Show capture and watchers that this loop turns, with what is held meanwhile."""
         if self.pulse.now_ns() - self._asked_ns > self.pulse.beat_ms * 1_000_000:
             self._flush()
-            self._ask(0, present)
+            self._ask_all(present)
         self.pulse.beat()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -16,14 +15,16 @@ from streamer.message import (
     GapReason,
     Heartbeat,
     Hello,
+    Interval,
     LedgerRow,
     Resume,
     ScoreMap,
     StageState,
-    TileAddress,
 )
+from streamer.side_by_side import CameraPlace, JoinState, add_strip, take_joined
 from streamer.stages.announcer import AlarmOrigin, Announcer
-from streamer.stages.roll_session import RollSession
+from streamer.stages.camera_roll import CameraRoll
+from streamer.stages.roll_session import RollSession, whole_coverage
 from streamer.stages.verdicts import RollVerdicts
 from streamer.stitching import StitchState
 
@@ -33,15 +34,20 @@ if TYPE_CHECKING:
     from streamer.message import Alarm, Defect
     from streamer.ports import AlarmOutput, Inlet, RollRecord, RollSummary, Switchboard, Waiting
     from streamer.stages.pulse import Pulse
+    from streamer.web import Strip
 
 _LOG = logging.getLogger(__name__)
 NS_PER_MS = 1_000_000
+MOST_AHEAD = 16  # strips of a camera that wait for the others before its capture must wait, too
 DISK_LIMIT_MS = FINISH_LIMIT_MS = 30_000  # for a slow disk; for the report of a long roll
 
 
 @dataclass(frozen=True, slots=True)
 class SinkPlan:
-    """What one sink process does; `stride` is the grid's, in pixels."""
+    """What one sink process does; `stride` is the grid's, in pixels.
+
+    `cameras` are side by side, left to right; none: the origin's camera sees the whole web.
+    """
 
     origin: AlarmOrigin
     decision: DecisionSettings
@@ -49,6 +55,13 @@ class SinkPlan:
     stall_ms: int
     verdict_timeout_ms: int
     orphan_timeout_ms: int
+    cameras: tuple[CameraPlace, ...] = ()
+
+    @property
+    def places(self) -> tuple[CameraPlace, ...]:
+        """Where the cameras are; at least one."""
+        whole = Interval(0, self.origin.geometry.columns)
+        return self.cameras or (CameraPlace(self.origin.camera, whole),)
 
 
 @dataclass(slots=True)
@@ -70,19 +83,24 @@ class SinkStage:
     record: RollRecord
     alarms: tuple[AlarmOutput, ...]
     stopping: Callable[[], bool]
-    verdicts: RollVerdicts = field(init=False)
+    cameras: dict[str, CameraRoll] = field(init=False)
     announcer: Announcer = field(init=False)
     _decision: DecisionState = field(init=False, default_factory=DecisionState)
-    _acks: dict[str, deque[TileAddress]] = field(init=False, default_factory=dict)
-    _capture: str = field(init=False, default="")
+    _join: JoinState = field(init=False)
     _session: RollSession = field(init=False, default_factory=RollSession)
     _progress_ns: int = field(init=False, default=0)
     _strip_ns: int = field(init=False, default=0)
     _alarm_faults: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
-        columns = self.plan.origin.geometry.columns
-        self.verdicts = RollVerdicts(self.plan.origin.roll, StitchState(columns, self.plan.stride))
+        roll, stride = self.plan.origin.roll, self.plan.stride
+        self.cameras = {
+            place.camera: CameraRoll(
+                place, RollVerdicts(roll, StitchState(place.columns.size, stride))
+            )
+            for place in self.plan.places
+        }
+        self._join = JoinState(self.plan.places, stride)
         self.announcer = Announcer(self.plan.origin)
 
     def run(self) -> RollSummary:
@@ -100,8 +118,7 @@ class SinkStage:
         return self._finish()
 
     def _is_complete(self) -> bool:
-        end = self._session.end
-        return end is not None and self.verdicts.stitch.next_sequence >= end.rows
+        return all(camera.is_complete for camera in self.cameras.values())
 
     def _must_give_up(self) -> bool:
         """Whether nothing can complete this roll: it is over or to be stopped, and nothing comes.
@@ -109,9 +126,11 @@ class SinkStage:
         A lost ledger row whose lines are not known is such a case: nobody would send it again.
         """
         silent_ms = (self.pulse.now_ns() - self._progress_ns) / NS_PER_MS
-        if self._session.end is not None:
+        cameras = self.cameras.values()
+        if all(camera.end is not None for camera in cameras):
             return silent_ms > self.plan.verdict_timeout_ms + self.plan.orphan_timeout_ms
-        patience_ms = self.plan.orphan_timeout_ms if self._session.hello is not None else 0
+        greeted = any(camera.hello is not None for camera in cameras)
+        patience_ms = self.plan.orphan_timeout_ms if greeted else 0
         return self.stopping() and silent_ms > patience_ms
 
     def _hear(self) -> None:
@@ -122,13 +141,13 @@ class SinkStage:
 
     def _hear_capture(self, peer: str, message: object) -> None:
         match message:
-            case Hello():
-                self._greet(peer, message)
-            case LedgerRow() if self._is_ours(message.roll):
+            case Hello() if message.camera in self.cameras:
+                self._greet(self.cameras[message.camera], peer, message)
+            case LedgerRow() if self._is_ours(message):
                 self._take_row(message)
-            case Gap() if self._is_ours(message.roll):
+            case Gap() if self._is_ours(message):
                 self._take_gap(message)
-            case EndOfRoll() if self._is_ours(message.roll):
+            case EndOfRoll() if self._is_ours(message):
                 self._take_end(message)
             case Heartbeat():
                 self._take_beat(message)
@@ -137,7 +156,7 @@ class SinkStage:
 
     def _hear_worker(self, message: object) -> None:
         match message:
-            case ScoreMap() if self._is_ours(message.roll) and message.stride == self.plan.stride:
+            case ScoreMap() if self._is_ours(message) and message.stride == self.plan.stride:
                 self._take_map(message)
             case Heartbeat():
                 self._session.engine = message.backend or self._session.engine
@@ -145,20 +164,21 @@ class SinkStage:
             case _:
                 _LOG.warning("dropped %s from a worker", type(message).__name__)
 
-    def _is_ours(self, roll: str) -> bool:
-        return roll == self.plan.origin.roll
+    def _is_ours(self, message: LedgerRow | Gap | EndOfRoll | ScoreMap) -> bool:
+        return message.roll == self.plan.origin.roll and message.camera in self.cameras
 
     def _progress(self, news: bool) -> None:
         if news:
             self._progress_ns = self.pulse.now_ns()
 
-    def _greet(self, peer: str, hello: Hello) -> None:
+    def _greet(self, camera: CameraRoll, peer: str, hello: Hello) -> None:
         """Tell capture where the roll stands; what a dead one left open is not inspected."""
-        if self._session.greet(hello, self.pulse.now_ns()):
-            self._give_up_tiles(GapReason.CAMERA_LOSS, "capture was restarted")
-        self._capture = peer
+        if all(known.hello is None for known in self.cameras.values()):
+            self._session.started_ns = self.pulse.now_ns()
+        if camera.greet(hello, peer):
+            self._give_up_tiles(camera, GapReason.CAMERA_LOSS, "capture was restarted")
         self._progress(news=True)
-        resume = Resume(self.verdicts.last_line, self.verdicts.next_sequence)
+        resume = Resume(camera.verdicts.last_line, camera.verdicts.next_sequence)
         if not self.links.ledger.send(peer, resume):
             _LOG.warning("capture %s left before it was answered", peer)
         self.pulse.state = StageState.RUNNING
@@ -167,66 +187,88 @@ class SinkStage:
         now_ns, follows_hole = self.pulse.now_ns(), self._close_hole(row)
         # The lost rows may have ended off the grid of the piece before them.
         row = replace(row, starts_piece=row.starts_piece or follows_hole)
-        self._progress(self.verdicts.add_row(row, now_ns))
+        self._progress(self.cameras[row.camera].verdicts.add_row(row, now_ns))
 
     def _take_end(self, end: EndOfRoll) -> None:
-        self._session.end = end
+        camera = self.cameras[end.camera]
+        camera.end = end
         self._progress(news=True)
-        after = self._session.row_after_end(self.pulse.now_ns())
+        after = camera.row_after_end(self.pulse.now_ns())
         if after is not None:
             self._close_hole(after)
 
     def _close_hole(self, following: LedgerRow) -> bool:
         """Whether ledger rows before this one were lost; they are announced as not inspected."""
         now_ns = self.pulse.now_ns()
-        gaps = self.verdicts.close_hole(following, now_ns)
+        gaps = self.cameras[following.camera].verdicts.close_hole(following, now_ns)
         for gap in gaps:
             self._publish(self.announcer.on_gap(gap, now_ns))
         return bool(gaps)
 
-    def _give_up_tiles(self, reason: GapReason, detail: str) -> None:
-        for gap in self.verdicts.unsettled_gaps(reason, detail):
+    def _give_up_tiles(self, camera: CameraRoll, reason: GapReason, detail: str) -> None:
+        for gap in camera.verdicts.unsettled_gaps(reason, detail):
             self._take_gap(gap)
 
     def _take_gap(self, gap: Gap) -> None:
-        if self.verdicts.add_gap(gap):
+        if self.cameras[gap.camera].verdicts.add_gap(gap):
             self._progress(news=True)
             self._publish(self.announcer.on_gap(gap, self.pulse.now_ns()))
 
     def _take_map(self, score_map: ScoreMap) -> None:
-        now_ns = self.pulse.now_ns()
-        is_new_article = self.verdicts.is_new_article(score_map)
-        if self.verdicts.add_map(score_map, now_ns):
+        now_ns, camera = self.pulse.now_ns(), self.cameras[score_map.camera]
+        is_new_article = camera.verdicts.is_new_article(score_map)
+        if camera.verdicts.add_map(score_map, now_ns):
             self._progress(news=True)
             if is_new_article:
                 for notice in self.announcer.on_article(score_map, now_ns):
                     self._publish(notice)
             self.announcer.model_digest = score_map.model_digest
             if score_map.evidence is not None:
-                self.record.add_evidence(score_map)
-        if self.verdicts.has_verdict(score_map.lane, score_map.sequence):
-            self._acks.setdefault(self._capture, deque()).append(score_map.address)
+                self.record.add_evidence(_on_web(score_map, camera.place))
+        if camera.verdicts.has_verdict(score_map.lane, score_map.sequence):
+            camera.acks.append(score_map.address)
 
     def _take_beat(self, beat: Heartbeat) -> None:
         ended = self.announcer.on_beat(beat, self.pulse.now_ns())
         self._publish(ended)
 
     def _send_acks(self) -> None:
-        for peer, addresses in self._acks.items():
-            if addresses and self.links.ledger.send(peer, Ack(tuple(addresses))):
-                addresses.clear()
+        waiting = self._join.waiting or ((),) * len(self.cameras)
+        for camera, strips in zip(self.cameras.values(), waiting, strict=True):
+            # Capture keeps what is not acknowledged: so one that is ahead waits for the others.
+            if not camera.acks or len(strips) > MOST_AHEAD:
+                continue
+            if self.links.ledger.send(camera.peer, Ack(tuple(camera.acks))):
+                camera.acks.clear()
 
     def _publish_strips(self) -> None:
-        for strip in self.verdicts.take_strips():
-            self.pulse.announce_busy(DISK_LIMIT_MS)
-            self.record.add_strip(strip)
-            self._decision, defects = decide(self._decision, strip, self.plan.decision)
-            for defect in defects:
-                self._publish_defect(defect)
-            self._strip_ns = strip.captured_ns
-            end_line = strip.first_line + strip.line_count
-            for alarm in self.announcer.on_inspected(end_line, self.pulse.now_ns()):
-                self._publish(alarm)
+        for index, camera in enumerate(self.cameras.values()):
+            self._take_strips(index, camera)
+        self._join, joined = take_joined(self._join)
+        for strip in joined:
+            self._publish_strip(strip)
+
+    def _take_strips(self, index: int, camera: CameraRoll) -> None:
+        if camera.is_complete:  # it must not hold up those that go on
+            self._extend(camera)
+        for strip in camera.verdicts.take_strips():
+            self._join = add_strip(self._join, index, strip)
+
+    def _extend(self, camera: CameraRoll) -> None:
+        """What other cameras have shown beyond the end of this one is not inspected."""
+        for gap in camera.extend_to(max(self._join.reached), self.pulse.now_ns()):
+            self._take_gap(gap)
+
+    def _publish_strip(self, strip: Strip) -> None:
+        self.pulse.announce_busy(DISK_LIMIT_MS)
+        self.record.add_strip(strip)
+        self._decision, defects = decide(self._decision, strip, self.plan.decision)
+        for defect in defects:
+            self._publish_defect(defect)
+        self._strip_ns = strip.captured_ns
+        end_line = strip.first_line + strip.line_count
+        for alarm in self.announcer.on_inspected(end_line, self.pulse.now_ns()):
+            self._publish(alarm)
 
     def _publish_defect(self, defect: Defect) -> None:
         self.pulse.beat(DISK_LIMIT_MS)
@@ -256,20 +298,24 @@ class SinkStage:
         now_ns = self.pulse.now_ns()
         for alarm in self.announcer.check_beats(self.plan.stall_ms, now_ns):
             self._publish(alarm)
-        if now_ns - self._progress_ns > self.plan.verdict_timeout_ms * NS_PER_MS:
-            detail = f"no verdict in {self.plan.verdict_timeout_ms} ms"
-            self._give_up_tiles(GapReason.TIMEOUT, detail)
-        for gap in self.verdicts.overdue_gaps(self.plan.verdict_timeout_ms, now_ns):
-            self._take_gap(gap)
+        is_stuck = now_ns - self._progress_ns > self.plan.verdict_timeout_ms * NS_PER_MS
+        for camera in self.cameras.values():
+            if is_stuck:
+                detail = f"no verdict in {self.plan.verdict_timeout_ms} ms"
+                self._give_up_tiles(camera, GapReason.TIMEOUT, detail)
+            for gap in camera.verdicts.overdue_gaps(self.plan.verdict_timeout_ms, now_ns):
+                self._take_gap(gap)
         self._publish(self.announcer.grown_gap(now_ns))
         self._tell_outputs(lambda output: output.poll())
-        self.pulse.queue_depth = len(self.verdicts.stitch.unsettled)
-        self.pulse.last_line = self.verdicts.stitch.next_line
+        stitches = [camera.verdicts.stitch for camera in self.cameras.values()]
+        self.pulse.queue_depth = sum(len(stitch.unsettled) for stitch in stitches)
+        self.pulse.last_line = self._join.next_line
         self.pulse.figures = self._figures(now_ns)
         self.pulse.beat()
 
     def _figures(self, now_ns: int) -> dict[str, float]:
-        coverage, regions = self.verdicts.coverage, self._decision.regions
+        cameras = self.cameras.values()
+        coverage, regions = whole_coverage(cameras), self._decision.regions
         lag_ns = now_ns - self._strip_ns if self._strip_ns else 0
         open_defects = sum(region.defect_id > 0 for region in regions)
         return {
@@ -280,13 +326,18 @@ class SinkStage:
             "open_alarms": open_defects + self.announcer.active,
             "alarm_faults": self._alarm_faults,
             "lag_ms": lag_ns / NS_PER_MS,
-            "latency_p50_ms": self.verdicts.latency.quantile(0.5) * 1000,
+            "latency_p50_ms": max(c.verdicts.latency.quantile(0.5) for c in cameras) * 1000,
         }
 
     def _finish(self) -> RollSummary:
         self.pulse.enter(StageState.DRAINING)
         if not self._is_complete():
-            self._give_up_tiles(GapReason.CAMERA_LOSS, "the roll was not ended by capture")
+            for camera in self.cameras.values():
+                detail = "the roll was not ended by capture"
+                self._give_up_tiles(camera, GapReason.CAMERA_LOSS, detail)
+            self._publish_strips()
+            for camera in self.cameras.values():
+                self._extend(camera)
             self._publish_strips()
         self.pulse.announce_busy(DISK_LIMIT_MS)
         for defect in finish(self._decision, self.plan.decision):
@@ -294,8 +345,14 @@ class SinkStage:
         for alarm in self.announcer.end_all(self.pulse.now_ns()):
             self._publish(alarm)
         self._send_acks()
-        summary = self._session.summarise(self.plan.origin, self.verdicts, self.pulse.now_ns())
+        cameras = tuple(self.cameras.values())
+        summary = self._session.summarise(self.plan.origin, cameras, self.pulse.now_ns())
         self.pulse.announce_busy(FINISH_LIMIT_MS)
         self.record.finish(summary)
         self.pulse.enter(StageState.STOPPED)
         return summary
+
+
+def _on_web(score_map: ScoreMap, place: CameraPlace) -> ScoreMap:
+    """A camera's map in the columns of the whole web."""
+    return replace(score_map, first_column=score_map.first_column + place.columns.first)

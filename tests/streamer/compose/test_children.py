@@ -117,14 +117,14 @@ def test_the_source_that_the_stage_takes_is_the_stages_to_close(
             self.open_source(resumed_at)
             return ""
 
-    def open_watched(_config, first_line=0):
+    def open_watched(_config, _camera, first_line=0):
         asked.append(first_line)
         source = open_source(config.source, config.web, first_line)
         monkeypatch.setattr(source, "close", lambda: closed.append(first_line))
         return source
 
     monkeypatch.setattr(children, "CaptureStage", Stage)
-    monkeypatch.setattr(children, "open_configured_source", open_watched)
+    monkeypatch.setattr(children, "open_camera", open_watched)
     run_capture(Setting(config, "capture", lambda: False))
     assert asked == asked_for
     assert closed == given_back

@@ -81,7 +81,7 @@ class Worker:
         self.name, self.dies_at, self.alive = name, dies_at, True
         self.scorer, self.results = LearningScorer(name), results
         pulse = Pulse("score", name, (), 200, clock)
-        links = ScoreLinks(MemoryLink(), self, lambda _: None)
+        links = ScoreLinks({"cam0": MemoryLink()}, self, lambda _: None)
         self.stage = ScoreStage(name, links, pulse, self.scorer, lambda: False, 100)
 
     def send(self, score_map):
@@ -90,8 +90,8 @@ class Worker:
 
     def join(self, board, *, greets):
         """Connect to a capture; only one that starts asks for tiles, as its window tells."""
-        self.stage.links.tiles = board.connect(self.name)
-        self.stage._ask(2 if greets else 0)
+        self.stage.links.tiles = {"cam0": board.connect(self.name)}
+        self.stage._ask("cam0", 2 if greets else 0)
 
     def __call__(self):
         if not self.alive:

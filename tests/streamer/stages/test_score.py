@@ -72,7 +72,7 @@ class Bench:
         self.scorer = FakeScorer(clock)
         self.stopped = False
         pulse = Pulse("score", "score-0", (self.results,), 200, clock)
-        links = ScoreLinks(self.tiles, self.results, clock.wait)
+        links = ScoreLinks({"c": self.tiles}, self.results, clock.wait)
         self.stage = ScoreStage("w", links, pulse, self.scorer, self.is_stopping, 30_000)
 
     def is_stopping(self):
