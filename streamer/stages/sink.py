@@ -331,14 +331,14 @@ class SinkStage:
 
     def _finish(self) -> RollSummary:
         self.pulse.enter(StageState.DRAINING)
-        if not self._is_complete():
-            for camera in self.cameras.values():
+        for camera in self.cameras.values():
+            if not camera.is_complete:
                 detail = "the roll was not ended by capture"
                 self._give_up_tiles(camera, GapReason.CAMERA_LOSS, detail)
-            self._publish_strips()
-            for camera in self.cameras.values():
-                self._extend(camera)
-            self._publish_strips()
+        self._publish_strips()
+        for camera in self.cameras.values():
+            self._extend(camera)
+        self._publish_strips()
         self.pulse.announce_busy(DISK_LIMIT_MS)
         for defect in finish(self._decision, self.plan.decision):
             self._publish_defect(defect)

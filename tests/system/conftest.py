@@ -125,7 +125,7 @@ class Line:
 
 @pytest.fixture
 def start_line(tmp_path):
-    """Starts small lines; `settings` override SMALL_LINE."""
+    """Starts small lines; `settings` override SMALL_LINE, one that is None is left out."""
     lines = []
 
     temporary = Path(tempfile.mkdtemp(prefix="line"))  # short: socket paths have 107 bytes
@@ -137,7 +137,8 @@ def start_line(tmp_path):
         }
         given = {name.replace("__", "."): value for name, value in settings.items()}
         chosen = SMALL_LINE | ports | given
-        options = [part for k, v in chosen.items() for part in ("--set", f"{k}={v}")]
+        said = {name: value for name, value in chosen.items() if value is not None}
+        options = [part for k, v in said.items() for part in ("--set", f"{k}={v}")]
         line = Line(
             subprocess.Popen(
                 [sys.executable, "-m", "streamer", *command, *options],

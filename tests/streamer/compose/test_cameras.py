@@ -1,0 +1,143 @@
+"""Cameras from the configuration: where they are, what they are called, what does not fit."""
+
+import numpy as np
+import pytest
+import yaml
+
+from streamer.compose.cameras import (
+    camera_index,
+    camera_names,
+    camera_places,
+    open_camera,
+    tiles_endpoint,
+    with_places,
+)
+from streamer.config import ConfigError
+from streamer.config_file import load_config
+from streamer.message import Interval
+
+
+def load(tmp_path, *settings, cameras=((100.0, 0.0),), columns=256):
+    """A line of simulated cameras; 0.5 mm pixels."""
+    side = [
+        {
+            "first_mm": first,
+            "later_mm": later,
+            "source": {"kind": "simulator", "camera": f"cam{n}", "columns": columns},
+        }
+        for n, (first, later) in enumerate(cameras, 1)
+    ]
+    file = tmp_path / "line.yaml"
+    content = {"source": {"kind": "simulator", "columns": columns, "length_m": 1}, "cameras": side}
+    file.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return load_config(file, settings)
+
+
+def test_one_camera_is_the_whole_web(tmp_path):
+    placed = with_places(load(tmp_path, cameras=()), (256,))
+    assert (placed.web.columns, placed.web.seams) == (256, ())
+    assert [(p.camera, p.columns) for p in camera_places(placed)] == [("cam0", Interval(0, 256))]
+    assert camera_names(placed) == ("cam0",)
+
+
+def test_cameras_share_the_web_at_seams_on_its_grid(tmp_path):
+    config = load(tmp_path, "tiles.columns=128", cameras=((100, 0), (220, 0)))
+    placed = with_places(config, (256, 256, 256))
+    assert (placed.web.columns, placed.web.seams) == (696, (224, 448))
+    places = camera_places(placed)
+    assert [(p.camera, p.columns.first, p.first_lane) for p in places] == [
+        ("cam0", 0, 0), ("cam1", 224, 2), ("cam2", 448, 4),
+    ]  # fmt: skip
+    assert with_places(placed, (256, 256, 256)) == placed
+
+
+@pytest.mark.parametrize(
+    ("settings", "widths", "text"),
+    [
+        ((), (200, 256), "cameras.first_mm does not fit: cameras must come left to right and over"),
+        ((), (200, 201), "cameras.first_mm does not fit"),
+        (("web.columns=500",), (256, 256), "web.columns must be what the cameras show: 456, got 50"),
+        (("web.seams=[208]",), (256, 256), r"web.seams must be what the cameras show: \(224,\)"),
+    ],
+)
+def test_cameras_that_do_not_fit_are_told(tmp_path, settings, widths, text):
+    with pytest.raises(ConfigError, match=text):
+        with_places(load(tmp_path, *settings), (widths[0] - 60 * (widths[0] == 200), widths[1]))
+
+
+def test_stages_alone_need_the_places(tmp_path):
+    with pytest.raises(ConfigError, match=r"web.columns and one of web.seams for each of 1 further"):
+        camera_places(load(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("cameras", "text"),
+    [
+        (((100, 0), (50, 0)), "cameras must come left to right, by first_mm, got 100, 50"),
+        (((100, 0), (100, 0)), "left to right"),
+    ],
+)
+def test_cameras_in_disorder_are_refused(tmp_path, cameras, text):
+    with pytest.raises(ConfigError, match=text):
+        load(tmp_path, cameras=cameras)
+
+
+def test_names_must_differ(tmp_path):
+    with pytest.raises(ConfigError, match=r"source.camera must differ between cameras, got cam1, c"):
+        load(tmp_path, "source.camera=cam1")
+
+
+def test_a_profile_that_knows_places_is_of_one_camera(tmp_path):
+    profile = "profile.file=some.safetensors"
+    load(tmp_path, profile)
+    for more in ("profile.band_features=8", "calibration.lanes=pooled"):
+        with pytest.raises(ConfigError, match="is of one camera"):
+            load(tmp_path, profile, more)
+
+
+def test_a_camera_is_opened_at_its_share_and_its_line(tmp_path):
+    placed = with_places(load(tmp_path, cameras=((100, 32),)), (256, 256))
+    first, second = (open_camera(placed, name) for name in ("cam0", "cam1"))
+    assert (first.format.columns, second.format.columns) == (224, 232)
+    whole = open_camera(load(tmp_path, cameras=()), "cam0")
+    buffer = np.empty((256, 256), np.uint8)
+    pixels = np.concatenate([whole.read_into(buffer.copy()).pixels for _ in range(2)])
+    assert np.array_equal(first.read_into(buffer).pixels, pixels[:256, :224])
+    # The same web again, seen 64 lines later and from column 24 of the camera on.
+    block = second.read_into(buffer)
+    assert block.first_line == 0
+    assert np.array_equal(block.pixels, pixels[64:320, 24:])
+    later = open_camera(placed, "cam1", 100).read_into(buffer)
+    assert later.first_line == 100
+    assert np.array_equal(later.pixels, pixels[164:420, 24:])
+
+
+def test_a_camera_that_shows_less_than_its_share_is_told(tmp_path):
+    placed = with_places(load(tmp_path), (256, 300))
+    with pytest.raises(ConfigError, match="camera cam1: source must show its columns 24 to 300"):
+        open_camera(placed, "cam1")
+
+
+def test_cameras_are_found_by_name(tmp_path):
+    config = load(tmp_path)
+    assert [camera_index(config, name) for name in ("", "cam0", "cam1")] == [0, 0, 1]
+    with pytest.raises(ConfigError, match="camera must be one of cam0, cam1, got cam7"):
+        camera_index(config, "cam7")
+
+
+@pytest.mark.parametrize(
+    ("given_first", "second"),
+    [
+        ("ipc:///tmp/x/tiles", "ipc:///tmp/x/tiles-1"),
+        ("tcp://127.0.0.1:6001", "tcp://127.0.0.1:6002"),
+    ],
+)
+def test_every_camera_hands_out_its_tiles_at_an_address_of_its_own(tmp_path, given_first, second):
+    config = load(tmp_path, f"transport.tiles={given_first}")
+    assert [tiles_endpoint(config, n) for n in range(2)] == [given_first, second]
+
+
+def test_an_address_without_room_for_more_is_refused(tmp_path):
+    for address in ("tcp://127.0.0.1:65535", "tcp://host:*"):
+        with pytest.raises(ConfigError, match="must end in a port with room"):
+            tiles_endpoint(load(tmp_path, f"transport.tiles={address}"), 1)
