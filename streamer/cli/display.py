@@ -77,7 +77,8 @@ class Display:
     def read(self, progress: Progress, now_s: float) -> Reading:
         """Figures from the latest beats; the rate is over the last ten seconds."""
         beats = {child.command.name: child.beat for child in progress.children if child.beat}
-        sink, capture = beats.get("sink"), beats.get("capture")
+        sink = beats.get("sink")
+        captures = (beat for name, beat in beats.items() if name.startswith("capture"))
         figures = sink.figures if sink else {}
         inspected = figures.get("inspected_px", 0.0)
         lost = figures.get("not_inspected_px", 0.0)
@@ -91,7 +92,7 @@ class Display:
             megapixels_per_s=rate,
             lag_ms=lag_s * 1000,
             lag_mm=lag_s * web.web_speed_m_min * 1000 / 60,
-            queue_depth=capture.queue_depth if capture else 0,
+            queue_depth=sum(beat.queue_depth for beat in captures),
             open_alarms=int(figures.get("open_alarms", 0)),
             defects=int(figures.get("defects", 0)),
             not_inspected_percent=100 * lost / max(inspected + lost, 1.0),

@@ -186,14 +186,17 @@ class ScoreStage:
             self._ask(camera, 0, present, busy_ms)
 
     def _ask(self, camera: str, tiles: int, present: Tile | None = None, busy_ms: int = 0) -> None:
-        """Credit for more tiles of a camera, and which are still held, the present one first."""
-        items = (present, *self._tiles) if present else tuple(self._tiles)
-        ours = (i for i in items if isinstance(i, Tile) and i.camera == camera)
-        held = tuple(item.address for item in ours)
+        """Credit for more tiles of a camera, and which are still held, the present one first.
+
+        One of another camera is told, too: should it end the worker, no tile of this one did.
+        """
+        ours = (i for i in self._tiles if isinstance(i, Tile) and i.camera == camera)
+        begun = (present.address,) if present else ()
+        held = (*begun, *(item.address for item in ours))
+        window = PREFETCH_TILES + sum(address.camera != camera for address in begun)
         self._asked_ns = self.pulse.now_ns()
         busy_until_ns = self._asked_ns + busy_ms * 1_000_000
-        credit = Credit(self.worker, tiles, held, busy_until_ns, PREFETCH_TILES)
-        self.links.tiles[camera].send(credit)
+        self.links.tiles[camera].send(Credit(self.worker, tiles, held, busy_until_ns, window))
 
     def _keep_alive(self, present: Tile | None = None) -> None:
         """Show capture and watchers that this loop turns, with what is held meanwhile."""

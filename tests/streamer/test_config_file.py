@@ -73,10 +73,19 @@ def test_the_documented_file_names_every_key_and_no_other():
     for name, section in _sections(Config).items():
         if name == "source":
             section = config.SimulatorSource
-        if name == "preset":
-            continue  # the only key outside of a section
+        if name in ("preset", "cameras"):
+            continue  # no sections: a name, and a list that is shown in comments
         assert list(content[name]) == list(section.model_fields), name
     assert set(content) == set(_sections(Config))
+
+
+def test_the_cameras_of_the_documented_file_are_valid_with_their_comment_marks_removed(write):
+    lines = DOCUMENTED.read_text(encoding="utf-8").splitlines()
+    first = next(n for n, line in enumerate(lines) if line.startswith("# cameras:"))
+    block = "\n".join(line.removeprefix("# ") for line in lines[first : first + 4])
+    (camera,) = load_config(write(block)).cameras
+    assert set(yaml.safe_load(block)["cameras"][0]) == set(type(camera).model_fields)
+    assert (camera.first_mm, camera.source.camera) == (500.0, "cam1")
 
 
 def test_the_replay_source_of_the_documented_file_is_valid_with_its_comment_marks_removed(write):

@@ -96,9 +96,7 @@ def boxes(line):
     import sqlite3
 
     with sqlite3.connect(line.folder / "defects.sqlite") as log:
-        rows = log.execute(
-            "SELECT first_line, end_line, cross_first_mm, cross_end_mm FROM defects"
-        )
+        rows = log.execute("SELECT first_line, end_line, cross_first_mm, cross_end_mm FROM defects")
         return rows.fetchall()
 
 

@@ -56,7 +56,11 @@ def test_cameras_share_the_web_at_seams_on_its_grid(tmp_path):
     [
         ((), (200, 256), "cameras.first_mm does not fit: cameras must come left to right and over"),
         ((), (200, 201), "cameras.first_mm does not fit"),
-        (("web.columns=500",), (256, 256), "web.columns must be what the cameras show: 456, got 50"),
+        (
+            ("web.columns=500",),
+            (256, 256),
+            "web.columns must be what the cameras show: 456, got 50",
+        ),
         (("web.seams=[208]",), (256, 256), r"web.seams must be what the cameras show: \(224,\)"),
     ],
 )
@@ -66,7 +70,9 @@ def test_cameras_that_do_not_fit_are_told(tmp_path, settings, widths, text):
 
 
 def test_stages_alone_need_the_places(tmp_path):
-    with pytest.raises(ConfigError, match=r"web.columns and one of web.seams for each of 1 further"):
+    with pytest.raises(
+        ConfigError, match=r"web.columns and one of web.seams for each of 1 further"
+    ):
         camera_places(load(tmp_path))
 
 
@@ -83,7 +89,9 @@ def test_cameras_in_disorder_are_refused(tmp_path, cameras, text):
 
 
 def test_names_must_differ(tmp_path):
-    with pytest.raises(ConfigError, match=r"source.camera must differ between cameras, got cam1, c"):
+    with pytest.raises(
+        ConfigError, match=r"source.camera must differ between cameras, got cam1, c"
+    ):
         load(tmp_path, "source.camera=cam1")
 
 

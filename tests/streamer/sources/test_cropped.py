@@ -84,7 +84,9 @@ def test_columns_that_the_camera_does_not_show_are_refused(end):
         CroppedSource(Pieces(), Share(Interval(4, end)))
 
 
-@pytest.mark.parametrize("share", [(Interval(4, 4),), (Interval(0, 4), -1), (Interval(0, 4), 0, -1)])
+@pytest.mark.parametrize(
+    "share", [(Interval(4, 4),), (Interval(0, 4), -1), (Interval(0, 4), 0, -1)]
+)
 def test_a_share_must_hold_columns(share):
     with pytest.raises(ValueError, match="Share must hold columns"):
         Share(*share)

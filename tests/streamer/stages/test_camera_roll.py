@@ -56,7 +56,9 @@ def test_the_outcome_says_what_ended_it(camera, hello, end, outcome):
 def test_what_it_did_not_show_is_not_inspected_in_every_lane(camera, hello, lanes):
     camera.hello = hello
     gaps = camera.extend_to(24, 5)
-    assert [(g.lane, g.first_line, g.line_count) for g in gaps] == [(n, 0, 24) for n in range(lanes)]
+    assert [(g.lane, g.first_line, g.line_count) for g in gaps] == [
+        (n, 0, 24) for n in range(lanes)
+    ]
     assert {(g.reason, g.detail) for g in gaps} == {(GapReason.CAMERA_LOSS, ENDED_EARLIER)}
     assert all(camera.verdicts.add_gap(gap) for gap in gaps)
     assert camera.verdicts.coverage.not_inspected == {GapReason.CAMERA_LOSS: 24 * 32}

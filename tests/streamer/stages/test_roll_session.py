@@ -28,7 +28,9 @@ def camera(name="a", first=0, lane=0, hello=HELLO, end=END):
 
 
 def truth(*numbers):
-    return json.dumps({"version": 1, "camera": "x", "defects": [{"id": n} for n in numbers]}).encode()
+    return json.dumps(
+        {"version": 1, "camera": "x", "defects": [{"id": n} for n in numbers]}
+    ).encode()
 
 
 def test_a_summary_is_exact_only_if_every_line_was_announced():

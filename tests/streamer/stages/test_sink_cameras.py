@@ -139,7 +139,10 @@ def test_two_cameras_make_one_web(play):
     assert summary.source == "web of a | web of b"
     assert summary.coverage.inspected == 32 * 48
     assert summary.profile_digests == {"0": "p", "1": "p", "2": "p"}
-    assert [(s.first_line, s.scores.shape) for s in roll.record.strips] == [(0, (2, 6)), (16, (2, 6))]
+    assert [(s.first_line, s.scores.shape) for s in roll.record.strips] == [
+        (0, (2, 6)),
+        (16, (2, 6)),
+    ]
     lanes = [(c.camera, c.lane, c.columns.first) for c in roll.record.strips[0].coverage]
     assert lanes == [("a", 0, 0), ("a", 1, 16), ("b", 2, 32)]
     assert roll.answers["a"][0] == roll.answers["b"][0] == Resume(0, 0)
