@@ -108,7 +108,45 @@ class ReplaySource(Section):
     block_lines: int = Field(default=256, ge=1, le=65536)
 
 
-Source = Annotated[SimulatorSource | ReplaySource, Field(discriminator="kind")]
+class StreamSource(Section):
+    """Pictures of a network camera (RTSP, HTTP) or a desk camera (V4L2) over a moving web."""
+
+    kind: Literal["stream"] = "stream"
+    camera: str = Field(default="cam0", pattern=r"^[A-Za-z0-9_-]{1,32}$")
+    address: str = Field(pattern=r"^(rtsp|rtsps|http|https)://\S+$|^/dev/video\d+$")
+    credentials_variable: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    allow_lossy: bool = False
+    channels: Literal[1, 3] = 1
+    motion: Literal["up", "down", "left", "right"] = "up"
+    tolerance: float = Field(default=0.3, ge=0, le=1)
+    least_confidence: float = Field(default=0.25, ge=0, le=1)
+    open_timeout_s: Level = 10.0
+    read_timeout_s: Level = 2.0
+    reconnect_s: Level = 0.5
+    block_lines: int = Field(default=256, ge=1, le=65536)
+
+    @model_validator(mode="after")
+    def _loss_is_known(self) -> StreamSource:
+        if "://" in self.address and not self.allow_lossy:
+            msg = (
+                "allow_lossy must be true for a network stream, got false: its compression changes "
+                "the texture, and fine defects with it"
+            )
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _password_is_not_kept(self) -> StreamSource:
+        if "@" in self.address.partition("://")[2].partition("/")[0]:
+            msg = (
+                "address must hold no user and password, for it is kept with every roll; put "
+                "user:password into an environment variable and name it in credentials_variable"
+            )
+            raise ValueError(msg)
+        return self
+
+
+Source = Annotated[SimulatorSource | ReplaySource | StreamSource, Field(discriminator="kind")]
 
 
 class SideCamera(Section):

@@ -19,7 +19,7 @@ def open_source(settings: config.Source, web: config.Web, first_line: int = 0) -
         FileNotFoundError, ValueError, OSError: what is configured cannot be opened.
     """
     source = _open_fast(settings, web, first_line)
-    if settings.pace == "fast":
+    if isinstance(settings, config.StreamSource) or settings.pace == "fast":
         return source
     from streamer.sources.pacing import PacedSource
 
@@ -36,5 +36,28 @@ def _open_fast(settings: config.Source, web: config.Web, first_line: int) -> Lin
             from streamer.sources.replay import open_replay
 
             return open_replay(settings, web, first_line)
+        case config.StreamSource():
+            return _open_stream(settings, web, first_line)
         case _:
             assert_never(settings)
+
+
+def _open_stream(settings: config.StreamSource, web: config.Web, first_line: int) -> LineSource:
+    from streamer.sources.area_scan import AreaRules
+    from streamer.sources.area_scan_source import AreaScanSource
+    from streamer.sources.video_stream import StreamPlan, VideoStream
+
+    rules = AreaRules(
+        settings.motion, web.line_rate_hz, settings.tolerance, settings.least_confidence
+    )
+    plan = StreamPlan(
+        settings.camera,
+        settings.address,
+        settings.channels == 1,
+        settings.open_timeout_s,
+        settings.read_timeout_s,
+        settings.reconnect_s,
+        settings.credentials_variable,
+    )
+    stream = VideoStream(plan)
+    return AreaScanSource(stream, rules, stream.lines, first_line)
