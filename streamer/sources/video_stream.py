@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 MOST_BACKOFF_S = 8.0
+MOST_WAITING = 4
+MOST_BUFFERED = 300  # pictures that may have piled up before the stream was opened
+MOST_OFF_NS = 2_000_000_000  # a picture's own time is believed while it is so near its arrival
+SLEW = 0.02  # by so much time runs slow to let arrivals catch up
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +52,37 @@ class StreamError(OSError):
     """A stream cannot be opened."""
 
 
-class VideoStream:
-    """The newest picture of a live stream; see frame.FrameSource.
+class StreamClock:
+    """When pictures were taken, by the stream's own clock: they arrive in bursts."""
 
-    A thread takes every picture off the stream as it arrives, and a newer one replaces one that
-    nobody has asked for: what is read is never older than the last read. When the stream breaks
-    off, it is opened again until that succeeds, and a FrameBreak comes before its next picture.
+    def __init__(self) -> None:
+        self._last: tuple[float, int] | None = None
+
+    def stamp(self, stream_ms: float, now_ns: int) -> int:
+        """UTC of a picture that arrives now and lies at `stream_ms` of its stream.
+
+        The arrival itself where the stream has no clock, or one that runs away from ours. While a
+        stamp lies ahead of its arrival, for the first picture had waited, time runs a little slow.
+        """
+        taken_ns = now_ns
+        if self._last is not None and stream_ms > self._last[0]:
+            passed_ns = (stream_ms - self._last[0]) * 1e6
+            believed_ns = self._last[1] + round(passed_ns)
+            if believed_ns > now_ns:
+                believed_ns -= round(SLEW * passed_ns)
+            if abs(believed_ns - now_ns) <= MOST_OFF_NS:
+                taken_ns = believed_ns
+        self._last = stream_ms, taken_ns
+        return taken_ns
+
+
+class VideoStream:
+    """The newest pictures of a live stream; see frame.FrameSource.
+
+    A thread takes every picture off the stream as it arrives. At most MOST_WAITING wait to be read,
+    a newer one then replaces the oldest: a reader that is late for a moment misses nothing, one
+    that is too slow is never far behind. When the stream breaks off, it is opened again until that
+    succeeds, and a FrameBreak comes before its next picture.
     """
 
     def __init__(
@@ -67,7 +97,7 @@ class VideoStream:
         self._capture = capture or open_capture
         self._news = threading.Condition()
         self._closing = threading.Event()
-        self._frame: Frame | None = None
+        self._frames: deque[Frame] = deque(maxlen=MOST_WAITING)
         self._broken: FrameBreak | None = None
         self._counts = {"frames": 0, "superseded": 0, "reconnects": 0, "connected": 1}
         stream, pixels = self._open_first()
@@ -76,7 +106,8 @@ class VideoStream:
         text = f"{plan.address}, {columns} x {lines}"
         self._format = WebFormat(columns, channels[0] if channels else 1, 8, text)
         self._last_ns = time.time_ns()
-        self._put(pixels)
+        self._clock = StreamClock()
+        self._put(pixels, stream)
         self._thread = threading.Thread(
             target=self._run, args=(stream,), name="stream", daemon=True
         )
@@ -104,14 +135,13 @@ class VideoStream:
             return {name: float(count) for name, count in self._counts.items()}
 
     def read_frame(self, timeout_s: float) -> Frame | FrameBreak | None:
-        """The newest picture, each once; see frame.FrameSource. A live stream has no end."""
+        """The next picture, each once; see frame.FrameSource. A live stream has no end."""
         with self._news:
-            self._news.wait_for(lambda: self._frame is not None, timeout_s)
-            if self._broken is not None and self._frame is not None:
+            self._news.wait_for(lambda: self._frames, timeout_s)
+            if self._broken is not None and self._frames:
                 told, self._broken = self._broken, None
                 return told
-            frame, self._frame = self._frame, None
-            return frame
+            return self._frames.popleft() if self._frames else None
 
     def close(self) -> None:
         """Ask the thread to let go of the stream; one that hangs in a read is left to itself."""
@@ -120,7 +150,7 @@ class VideoStream:
 
     def _open_first(self) -> tuple[cv2.VideoCapture, PixelArray]:
         stream = self._capture(self._plan)
-        pixels = self._read(stream)
+        pixels = self._read_live(stream)
         if pixels is None:
             stream.release()
             msg = (
@@ -141,12 +171,26 @@ class VideoStream:
             pixels = cv2.cvtColor(pixels, code)
         return pixels
 
+    def _read_live(self, stream: cv2.VideoCapture) -> PixelArray | None:
+        """The first picture that had not piled up while the stream was opened."""
+        pixels, still = self._read(stream), 0
+        for _ in range(MOST_BUFFERED):
+            place_ms, now_ns = stream.get(cv2.CAP_PROP_POS_MSEC), time.monotonic_ns()
+            if pixels is None or still > 1:
+                return pixels
+            pixels = self._read(stream)
+            passed_ms = stream.get(cv2.CAP_PROP_POS_MSEC) - place_ms
+            still = still + 1 if passed_ms <= 0 else 0  # the first two may share their time
+            if passed_ms > 0 and time.monotonic_ns() - now_ns > passed_ms * 1e6 / 2:
+                return pixels
+        return pixels
+
     def _run(self, stream: cv2.VideoCapture) -> None:
         """Take pictures until closed; open the stream anew as often as it breaks off."""
         while not self._closing.is_set():
             pixels = self._read(stream)
             if pixels is not None and pixels.shape == self._shape:
-                self._put(pixels)
+                self._put(pixels, stream)
                 continue
             fault = "the stream broke off" if pixels is None else f"picture of {pixels.shape}"
             stream.release()
@@ -164,33 +208,35 @@ class VideoStream:
             self._counts["connected"] = 0
         while not self._closing.wait(backoff_s):
             stream = self._capture(plan)
-            pixels = self._read(stream)
+            pixels = self._read_live(stream)
             if pixels is not None and pixels.shape == self._shape:
                 self._mend(since_ns, fault)
-                self._put(pixels)
+                self._put(pixels, stream)
                 return stream
             stream.release()
             backoff_s = min(2 * backoff_s, MOST_BACKOFF_S)
         return None
 
     def _mend(self, since_ns: int, fault: str) -> None:
-        now_ns = time.time_ns()
+        now_ns, self._clock = time.time_ns(), StreamClock()
         _LOG.warning("%s: back after %.1f s", self._plan.address, (now_ns - since_ns) / 1e9)
         with self._news:
-            self._counts["connected"], self._frame = 1, None
+            self._counts["connected"] = 1
+            self._frames.clear()
             self._counts["reconnects"] += 1
             since_ns = self._broken.since_ns if self._broken else since_ns
             self._broken = FrameBreak(self._plan.camera, since_ns, now_ns, detail=fault)
 
-    def _put(self, pixels: PixelArray) -> None:
-        now_ns = time.time_ns()
+    def _put(self, pixels: PixelArray, stream: cv2.VideoCapture) -> None:
+        taken_ns = self._clock.stamp(stream.get(cv2.CAP_PROP_POS_MSEC), time.time_ns())
+        taken_ns = max(taken_ns, self._last_ns)
         with self._news:
-            self._counts["superseded"] += self._frame is not None
+            self._counts["superseded"] += len(self._frames) == MOST_WAITING
             self._counts["frames"] += 1
             number = self._counts["frames"]
             camera, lines = self._plan.camera, len(pixels)
-            self._frame = Frame(camera, pixels, lines, now_ns, frame_id=number)
-            self._last_ns = now_ns
+            self._frames.append(Frame(camera, pixels, lines, taken_ns, frame_id=number))
+            self._last_ns = taken_ns
             self._news.notify_all()
 
 

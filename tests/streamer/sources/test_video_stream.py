@@ -1,4 +1,4 @@
-"""A live stream: the newest picture, each once; broken off, opened again, said so."""
+"""A live stream: the newest pictures, each once; broken off, opened again, said so."""
 
 import threading
 import time
@@ -11,7 +11,14 @@ from streamer.config import ConfigError
 from streamer.config_file import load_config
 from streamer.sources import video_stream
 from streamer.sources.frame import Frame, FrameBreak
-from streamer.sources.video_stream import StreamError, StreamPlan, VideoStream, full_address
+from streamer.sources.video_stream import (
+    MOST_WAITING,
+    StreamClock,
+    StreamError,
+    StreamPlan,
+    VideoStream,
+    full_address,
+)
 
 PLAN = StreamPlan("cam0", "rtsp://camera/live", True, 1.0, 0.2, 0.02)
 
@@ -20,7 +27,7 @@ class Feed:
     """A camera that shows what the test puts; a stand-in for cv2.VideoCapture, one a connection."""
 
     def __init__(self):
-        self.pictures, self.opened, self.released = [], 0, 0
+        self.pictures, self.opened, self.released, self.times_ms = [], 0, 0, {}
         self.news = threading.Condition()
 
     def __call__(self, plan):
@@ -35,8 +42,14 @@ class Feed:
     def read(self):
         with self.news:
             self.news.wait_for(lambda: self.pictures, 0.2)
-            picture = self.pictures.pop(0) if self.pictures else None
-        return picture is not None, picture
+            self.shown = self.pictures.pop(0) if self.pictures else None
+        if self.shown is not None and self.times_ms:
+            time.sleep(0.02 if self.shown.max() > 5 else 0)
+        return self.shown is not None, self.shown
+
+    def get(self, what):
+        assert what == cv2.CAP_PROP_POS_MSEC
+        return self.times_ms.get(int(self.shown.max()), 0.0) if self.shown is not None else 0.0
 
     def release(self):
         self.released += 1
@@ -49,7 +62,8 @@ def grey(value, shape=(4, 6)):
 @pytest.fixture
 def feed():
     made = Feed()
-    made.put(grey(0))
+    # Without a clock three pictures are read to see that there is none.
+    made.put(grey(0), grey(0), grey(0))
     return made
 
 
@@ -81,10 +95,10 @@ def test_the_first_picture_tells_the_format_and_is_delivered(stream):
     assert stream.truth == b""
 
 
-def test_only_the_newest_picture_is_delivered_and_the_others_are_counted(feed, stream):
-    feed.put(*(grey(n) for n in range(1, 6)))
-    until(lambda: stream.health["frames"] == 6)
-    assert read(stream).pixels.max() == 5
+def test_only_the_newest_pictures_wait_and_the_others_are_counted(feed, stream):
+    feed.put(*(grey(n) for n in range(1, 9)))
+    until(lambda: stream.health["frames"] == 9)
+    assert [read(stream).pixels.max() for _ in range(MOST_WAITING)] == [5, 6, 7, 8]
     assert stream.health["superseded"] == 5
     assert stream.read_frame(0.01) is None
 
@@ -92,7 +106,7 @@ def test_only_the_newest_picture_is_delivered_and_the_others_are_counted(feed, s
 def test_colour_comes_as_rgb_or_grey(feed):
     blue = np.zeros((4, 6, 3), np.uint8)
     blue[..., 0] = 255  # OpenCV has blue first
-    feed.pictures[:] = [blue]
+    feed.pictures[:] = [blue] * 3
     colour = VideoStream(StreamPlan("cam0", "rtsp://x/y", False, 1.0, 0.2), feed)
     assert read(colour).pixels[0, 0].tolist() == [0, 0, 255]
     assert colour.format.channels == 3
@@ -104,7 +118,7 @@ def test_a_broken_stream_is_opened_again_and_the_break_comes_before_its_pictures
     feed.put(None)
     until(lambda: stream.health["connected"] == 0)
     assert stream.read_frame(0.01) is None
-    feed.put(grey(9))
+    feed.put(grey(9), grey(9), grey(9))
     broken, frame = read(stream), read(stream)
     assert isinstance(broken, FrameBreak)
     assert broken.since_ns == before.captured_ns
@@ -120,7 +134,7 @@ def test_a_broken_stream_is_opened_again_and_the_break_comes_before_its_pictures
 def test_a_picture_that_nobody_took_before_the_break_is_not_delivered_after_it(feed, stream):
     feed.put(grey(1), None)
     until(lambda: stream.health["connected"] == 0)
-    feed.put(grey(2))
+    feed.put(grey(2), grey(2), grey(2))
     until(lambda: stream.health["connected"] == 1)
     assert isinstance(read(stream), FrameBreak)
     assert read(stream).pixels.max() == 2
@@ -128,9 +142,9 @@ def test_a_picture_that_nobody_took_before_the_break_is_not_delivered_after_it(f
 
 def test_a_camera_that_changes_its_size_is_away_until_it_has_the_old_one_again(feed, stream):
     read(stream)
-    feed.put(grey(1, (5, 6)), grey(2, (5, 6)))
+    feed.put(*[grey(1, (5, 6))] * 4)
     until(lambda: stream.health["connected"] == 0)
-    feed.put(grey(3))
+    feed.put(grey(3), grey(3), grey(3))
     broken = read(stream)
     assert broken.detail == "picture of (5, 6)"
     assert read(stream).pixels.max() == 3
@@ -151,6 +165,39 @@ def test_a_stream_without_a_picture_is_an_explained_error():
     ):
         VideoStream(PLAN, feed)
     assert feed.released == 1
+
+
+def stamps(*arrivals):
+    clock = StreamClock()
+    return [clock.stamp(ms, at * 1_000_000) // 1_000_000 for ms, at in arrivals]
+
+
+def test_pictures_lie_as_far_apart_as_their_stream_says_though_they_arrive_in_a_burst():
+    arrivals = [(40, 1000), (80, 1050), (120, 1300), (160, 1301), (200, 1302)]
+    assert stamps(*arrivals) == [1000, 1040, 1080, 1120, 1160]
+
+
+def test_a_first_picture_that_had_waited_is_made_up_for_slowly():
+    # The first ones come at once, though the stream says that they are 40 ms apart.
+    told = stamps(*((40 * n, 1000 + n) for n in range(1, 11)))
+    assert set(np.diff(told).tolist()) <= {39, 40}
+    assert told[-1] == 1001 + round(9 * 39.2)
+    later = stamps((40, 1000), (80, 1001), *((40 * n, 1001 + 40 * (n - 2)) for n in range(3, 100)))
+    assert later[-1] <= 1001 + 40 * 97 + 2
+
+
+@pytest.mark.parametrize("times", [(0, 0, 0), (-1, -1, -1), (40, 9_000, 9_000), (900, 40, 40)])
+def test_a_stream_without_a_clock_or_with_a_wrong_one_goes_by_arrival(times):
+    assert stamps(*zip(times, (10, 20, 30), strict=True)) == [10, 20, 30]
+
+
+def test_pictures_that_piled_up_before_the_stream_was_open_are_left_out(feed):
+    feed.times_ms = {n: 40.0 * max(n - 1, 0) for n in range(10)}  # the first two share their time
+    feed.pictures[:] = [grey(n) for n in range(10)]
+    opened = VideoStream(PLAN, feed)
+    until(lambda: opened.health["frames"] == 4)  # 6 is the first that took its time, then 7 to 9
+    assert [read(opened).pixels.max() for _ in range(4)] == [6, 7, 8, 9]
+    opened.close()
 
 
 def test_user_and_password_come_from_the_environment(monkeypatch):
