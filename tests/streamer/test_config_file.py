@@ -88,19 +88,31 @@ def test_the_cameras_of_the_documented_file_are_valid_with_their_comment_marks_r
     assert (camera.first_mm, camera.source.camera) == (500.0, "cam1")
 
 
-def test_the_replay_source_of_the_documented_file_is_valid_with_its_comment_marks_removed(write):
+def _commented_source(number):
+    """The n-th source of the documented file that stands in comments, as YAML."""
     lines = DOCUMENTED.read_text(encoding="utf-8").splitlines()
-    first = next(n for n, line in enumerate(lines) if line.startswith("# source:"))
+    first = [n for n, line in enumerate(lines) if line.startswith("# source:")][number]
     block = []
     for line in lines[first:]:
-        if not line.startswith("# "):
+        if not line.startswith("# ") or (block and line.startswith("# source:")):
             break
         block.append(line.removeprefix("# "))
-    source = load_config(write("\n".join(block))).source
-    assert isinstance(source, ReplaySource)
-    shown = yaml.safe_load("\n".join(block))["source"]
-    assert set(shown) == set(ReplaySource.model_fields)
-    assert source == ReplaySource(path=Path("recordings/web1"))
+    return "\n".join(block)
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (0, ReplaySource(path=Path("recordings/web1"))),
+        (1, config.StreamSource(address="rtsp://camera/live", allow_lossy=True)),
+    ],
+)
+def test_the_other_sources_of_the_documented_file_are_valid_with_their_comment_marks_removed(
+    write, number, expected
+):
+    block = _commented_source(number)
+    assert load_config(write(block)).source == expected
+    assert set(yaml.safe_load(block)["source"]) == set(type(expected).model_fields)
 
 
 @pytest.mark.parametrize(
