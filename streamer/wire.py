@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from streamer import message
+from streamer import message, protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +33,7 @@ _KINDS: dict[str, type] = {
         message.Ack,
         message.EndOfRoll,
         message.ProfileQuery,
+        protocol.SlotTile,
     )
 }
 _DTYPES = {"|u1": np.uint8, "<u2": np.uint16, "<f4": np.float32}

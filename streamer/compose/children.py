@@ -9,7 +9,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from streamer.compose.geometry import tile_grid, web_geometry
+from streamer.compose.geometry import largest_tile, tile_grid, web_geometry
+from streamer.compose.tile_links import tile_inlet, tile_outlet
 from streamer.config import Config, ConfigError
 from streamer.decision import DecisionSettings
 from streamer.dispatch import DispatchSettings
@@ -74,16 +75,18 @@ def run_capture(setting: Setting) -> str:
         workers = hub.bind_switchboard(config.transport.tiles)
         ledger = hub.connect_link(config.transport.ledger, f"capture-{config.source.camera}")
         pulse = _pulse(setting, hub, "capture", ledger)
-        links = CaptureLinks(workers, ledger, hub.wait)
-        plan = _capture_plan(config, form)
-        return CaptureStage(plan, links, pulse, take_source, setting.stopping).run()
+        plan = capture_plan(config, form)
+        with tile_outlet(config, plan, form, workers) as (outlet, allocate, pulse.figures):
+            links = CaptureLinks(outlet, ledger, hub.wait, allocate)
+            return CaptureStage(plan, links, pulse, take_source, setting.stopping).run()
     finally:
         for left in unused:
             left.close()
         hub.close()
 
 
-def _capture_plan(config: Config, form: WebFormat) -> CapturePlan:
+def capture_plan(config: Config, form: WebFormat) -> CapturePlan:
+    """What capture does with a web of this form."""
     tiles, grid = config.tiles, tile_grid(config, form.columns)
     lanes = len(grid.lanes)
     return CapturePlan(
@@ -117,8 +120,8 @@ def profile_tiles(config: Config) -> int:
     return -(-lines // config.tiles.lines)
 
 
-def run_score(setting: Setting) -> None:
-    """Run one score worker until it is stopped.
+def run_score(setting: Setting) -> str:
+    """Run one score worker until it is stopped; returns what ended it too early, or "".
 
     Raises:
         KernelError: it would score on what `kernels.require` rules out.
@@ -142,15 +145,17 @@ def run_score(setting: Setting) -> None:
         with _as_configured():
             backbone = open_backbone(config.backbone, simulated_webs)
             scorer = open_tile_scorer(backbone, config, geometry, setting.process)
-        scorer.warm_up(_largest_tile(config), 8)
+        scorer.warm_up(largest_tile(tile_grid(config, geometry.columns)), 8)
         # A restarted worker is another one to capture: what the dead one held is sent again.
         name = f"{setting.process}-{os.getpid()}"
-        links = ScoreLinks(hub.connect_link(config.transport.tiles, name), results, hub.wait)
+        tiles = tile_inlet(config, hub, name)
+        links = ScoreLinks(tiles, results, hub.wait, tiles.holds)
         stage = ScoreStage(
             name, links, pulse, scorer, setting.stopping, config.score.tile_timeout_ms
         )
-        stage.run()
+        fault = stage.run()
         backbone.close()
+        return fault
     finally:
         hub.close()
 
@@ -174,13 +179,6 @@ def web_columns(config: Config) -> int:
         msg = "web.columns must be set when score or sink are started alone, got null"
         raise ConfigError(msg)
     return config.web.columns
-
-
-def _largest_tile(config: Config) -> tuple[int, int]:
-    grid = tile_grid(config, web_columns(config))
-    across = max(lane.size for lane in grid.lanes) + 2 * grid.halo
-    width = min(across, grid.columns)
-    return grid.tile_lines + 2 * grid.halo, -(-width // grid.stride) * grid.stride
 
 
 def run_sink(setting: Setting) -> RollSummary:

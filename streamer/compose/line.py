@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streamer.compose.children import open_configured_source, roll_name
-from streamer.compose.geometry import tile_grid
+from streamer.compose.children import capture_plan, open_configured_source, roll_name
 from streamer.compose.outcome import COMPLETE, RollEnd
+from streamer.compose.tile_links import require_tile_room
 from streamer.config import Config, ConfigError
 from streamer.message import StageState
 from streamer.supervisor import Child, Command, Supervisor, Watch
+from streamer.transport.segment import remove_stale_segments
 from streamer.transport.zeromq import ZmqHub
 
 if TYPE_CHECKING:
@@ -63,15 +64,16 @@ def prepare_roll(config: Config) -> Config:
 
     Raises:
         ConfigError: tiles, web and backbone do not fit each other, or the roll exists.
+        SegmentError: tiles are to travel in shared memory, and there is too little of it.
         ValueError, OSError: the source cannot be opened; the text names it.
     """
     source = open_configured_source(config)
-    columns = source.format.columns
+    form, columns = source.format, source.format.columns
     source.close()
     if config.web.columns not in (None, columns):
         msg = f"web.columns must be the source's {columns}, got {config.web.columns}"
         raise ConfigError(msg)
-    tile_grid(config, columns)
+    require_tile_room(config, capture_plan(config, form), form)
     roll = config.roll.model_copy(
         update={"name": roll_name(config), "folder": config.roll.folder.absolute()}
     )
@@ -97,7 +99,7 @@ def with_endpoints(config: Config, folder: Path) -> Config:
     if len(str(folder / "results")) > LONGEST_SOCKET_PATH:
         msg = f"TMPDIR must be a shorter path for sockets to fit, got {folder}"
         raise OSError(msg)
-    given = config.transport.model_dump()
+    given = config.transport.endpoints
     filled = {name: value or f"ipc://{folder}/{name}" for name, value in given.items()}
     transport = config.transport.model_copy(update=filled)
     return config.model_copy(update={"transport": transport})
@@ -131,6 +133,7 @@ class LineRun:
         finally:
             supervisor.ensure_stopped()
             hub.close()
+            remove_stale_segments()  # of a capture that was killed
             shutil.rmtree(runtime, ignore_errors=True)
         return self._result(supervisor)
 

@@ -31,11 +31,16 @@ PREFETCH_TILES = 2  # one to work on, one on its way
 
 @dataclass(slots=True)
 class ScoreLinks:
-    """A worker's connections: capture's tiles, the sink's results, and waiting on tiles."""
+    """A worker's connections: capture's tiles, the sink's results, and waiting on tiles.
+
+    `holds` says whether a tile's pixels are still its own: capture may use the memory of a tile
+    that it has given up for another one.
+    """
 
     tiles: Link
     results: Outlet
     wait: Waiting
+    holds: Callable[[Tile], bool] = lambda _: True
 
 
 @dataclass(slots=True)
@@ -53,17 +58,18 @@ class ScoreStage:
     _outbox: deque[ProfileState | TileFailed] = field(default_factory=deque)
     _failures: RatedLog = field(default_factory=lambda: RatedLog("failures"))
     _drops: RatedLog = field(default_factory=lambda: RatedLog("dropped messages"))
+    _fault: str = ""
     _asked_ns: int = 0
     _received_ns: int = 0
     _tiles_done: int = 0
     _seconds: float = 0.0
 
-    def run(self) -> None:
-        """Ask for tiles and score them."""
+    def run(self) -> str:
+        """Ask for tiles and score them; returns what ended it too early, or ""."""
         self.pulse.backend = self.scorer.description
         self.pulse.enter(StageState.READY)
         self._ask(PREFETCH_TILES)
-        while not self._may_stop():
+        while not self._fault and not self._may_stop():
             self._receive()
             self._flush()
             if not self._tiles:
@@ -76,6 +82,7 @@ class ScoreStage:
         self._failures.flush()
         self._drops.flush()
         self.pulse.enter(StageState.STOPPED)
+        return self._fault
 
     def _may_stop(self) -> bool:
         """Whether to end: asked to, and no tile has come for a while; capture may still drain."""
@@ -90,9 +97,18 @@ class ScoreStage:
                     self._tiles.append(message)
                 case ProfileQuery():
                     self._answer(message)
+                case TileFailed():
+                    self._refuse(message)
                 case _:
                     line = f"dropped {type(message).__name__} from capture"
                     self._drops.add(line, self._received_ns)
+
+    def _refuse(self, failed: TileFailed) -> None:
+        """The link could not take a tile; capture decides, and another one may come."""
+        line = f"tile {failed.address} cannot be taken: {failed.detail}"
+        self._failures.add(line, self._received_ns)
+        self._outbox.append(failed)
+        self._ask(1)
 
     def _answer(self, query: ProfileQuery) -> None:
         """A capture that does not know this worker asks: tell it the profiles in use."""
@@ -106,7 +122,13 @@ class ScoreStage:
     def _work(self, item: Tile | ProfileState) -> None:
         if isinstance(item, ProfileState):
             self._adopt(item)
-            return
+        elif self.links.holds(item):
+            self._score(item)
+        else:
+            self._drops.add(f"{item.address} was given up before its turn", self.pulse.now_ns())
+            self._ask(1)
+
+    def _score(self, item: Tile) -> None:
         self.pulse.state = StageState.RUNNING
         self.pulse.announce_busy(self.tile_timeout_ms)
         self._ask(0, item, self.tile_timeout_ms)
@@ -116,6 +138,10 @@ class ScoreStage:
         except (RuntimeError, ValueError, MemoryError) as error:
             self._fail(item, error)
         else:
+            if not self.links.holds(item):
+                # The scorer may have learnt from pixels of another tile: it must not go on.
+                self._fault = f"tile {item.address} was given up while it was scored"
+                return
             self._count(item, self.pulse.now_ns() - started_ns)
             figures = verdict.figures.items()
             self.pulse.figures |= {f"lane{item.lane}_{name}": value for name, value in figures}

@@ -1,0 +1,79 @@
+"""The links that tiles take from capture to the workers, as configured; starts nothing."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from streamer.compose.geometry import largest_tile
+from streamer.stages.score import PREFETCH_TILES
+from streamer.transport.segment import (
+    SegmentPlan,
+    make_segment,
+    remove_stale_segments,
+    require_room,
+)
+from streamer.transport.shared_memory import SlotLink, SlotSwitchboard, TileMemory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streamer.config import Config
+    from streamer.ports import Switchboard, WebFormat
+    from streamer.stages.capture import CapturePlan
+    from streamer.tiling import Allocate
+    from streamer.transport.zeromq import ZmqHub
+
+
+def slots_for(config: Config, plan: CapturePlan, form: WebFormat) -> SegmentPlan:
+    """Slots for every tile that capture may hold at once, so that its overload policy decides.
+
+    Those without a verdict, those that make a profile again, and those that one block of lines
+    completes before anybody looks.
+    """
+    lanes, grid = len(plan.grid.lanes), plan.grid
+    in_flight = config.score.workers * PREFETCH_TILES
+    # A block may end a piece (one short row) and begin another, which a stop ends at once.
+    pending = grid.tile_lines + grid.halo + plan.block_lines
+    rows = -(-pending // grid.tile_lines) + 2
+    waiting = max(plan.dispatch.most_waiting, in_flight)
+    slots = waiting + (plan.dispatch.profile_tiles + rows) * lanes
+    lines, columns = largest_tile(grid)
+    return SegmentPlan.of_tiles(slots, lines * columns * form.channels * form.bits // 8)
+
+
+def require_tile_room(config: Config, plan: CapturePlan, form: WebFormat) -> None:
+    """Check that the configured transport can hold the tiles; costs nothing.
+
+    Raises:
+        SegmentError: shared memory is chosen and there is too little of it.
+    """
+    if config.transport.kind == "shared_memory":
+        remove_stale_segments()
+        require_room(slots_for(config, plan, form))
+
+
+@contextmanager
+def tile_outlet(
+    config: Config, plan: CapturePlan, form: WebFormat, board: Switchboard
+) -> Iterator[tuple[Switchboard, Allocate, dict[str, float]]]:
+    """Capture's way to the workers over `board`, the memory of its tiles, figures about both.
+
+    Raises:
+        SegmentError: shared memory is chosen and there is too little of it.
+    """
+    if config.transport.kind == "sockets":
+        yield board, np.empty, {}
+        return
+    memory = TileMemory(make_segment(slots_for(config, plan, form), config.source.camera))
+    try:
+        yield SlotSwitchboard(board, memory), memory.allocate, memory.figures
+    finally:
+        memory.close()
+
+
+def tile_inlet(config: Config, hub: ZmqHub, worker: str) -> SlotLink:
+    """A worker's link to capture; takes tiles whichever way capture sends them."""
+    return SlotLink(hub.connect_link(config.transport.tiles, worker), worker)
