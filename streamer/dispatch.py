@@ -12,7 +12,7 @@ from streamer.message import Gap, GapReason, ProfileState, Tile, TileAddress
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from streamer.message import Credit
+    from streamer.protocol import Credit
 
 NS_PER_MS = 1_000_000
 

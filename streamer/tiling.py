@@ -13,7 +13,6 @@ from streamer.message import (
     GapReason,
     Halo,
     Interval,
-    LedgerRow,
     LineBlock,
     LineFlag,
     LineLoss,
@@ -21,6 +20,7 @@ from streamer.message import (
     Tile,
     require,
 )
+from streamer.protocol import LedgerRow
 from streamer.web import intersect_intervals, merge_intervals
 
 # (shape, dtype) -> memory of any content that a tile is cut into and that is then its own.

@@ -21,18 +21,18 @@ _KINDS: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         message.Tile,
-        message.LedgerRow,
+        protocol.LedgerRow,
         message.Gap,
         message.ScoreMap,
         message.ProfileState,
         message.Heartbeat,
-        message.Credit,
-        message.TileFailed,
-        message.Hello,
-        message.Resume,
-        message.Ack,
-        message.EndOfRoll,
-        message.ProfileQuery,
+        protocol.Credit,
+        protocol.TileFailed,
+        protocol.Hello,
+        protocol.Resume,
+        protocol.Ack,
+        protocol.EndOfRoll,
+        protocol.ProfileQuery,
         protocol.SlotTile,
     )
 }

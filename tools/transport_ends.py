@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from streamer.dispatch import DispatchSettings
-from streamer.message import Ack, EndOfRoll, Hello, LineBlock, Resume, ScoreMap, Tile
+from streamer.message import LineBlock, ScoreMap, Tile
 from streamer.ports import Verdict, WebFormat
+from streamer.protocol import Ack, EndOfRoll, Hello, Resume
 from streamer.stages.capture import CaptureLinks, CapturePlan, CaptureStage
 from streamer.stages.pulse import Pulse
 from streamer.stages.score import ScoreLinks, ScoreStage

@@ -10,19 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streamer.dispatch import Dispatcher, DispatchSettings
-from streamer.message import (
-    Ack,
-    Credit,
-    EndOfRoll,
-    Gap,
-    GapReason,
-    Hello,
-    ProfileQuery,
-    ProfileState,
-    Resume,
-    StageState,
-    TileFailed,
-)
+from streamer.message import Gap, GapReason, ProfileState, StageState
+from streamer.protocol import Ack, Credit, EndOfRoll, Hello, ProfileQuery, Resume, TileFailed
 from streamer.stages.gap_log import GapLog
 from streamer.stages.rated_log import RatedLog
 from streamer.stages.reader import SourceEnd, SourceReader

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from streamer.message import LedgerRow
 from streamer.ports import RollSummary
+from streamer.protocol import LedgerRow
 
 if TYPE_CHECKING:
-    from streamer.message import EndOfRoll, Hello
+    from streamer.protocol import EndOfRoll, Hello
     from streamer.stages.announcer import AlarmOrigin
     from streamer.stages.verdicts import RollVerdicts
 

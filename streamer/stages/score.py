@@ -7,14 +7,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from streamer.message import (
-    Credit,
-    ProfileQuery,
-    ProfileState,
-    StageState,
-    Tile,
-    TileFailed,
-)
+from streamer.message import ProfileState, StageState, Tile
+from streamer.protocol import Credit, ProfileQuery, TileFailed
 from streamer.stages.rated_log import RatedLog
 
 if TYPE_CHECKING:

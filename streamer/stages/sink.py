@@ -9,19 +9,15 @@ from typing import TYPE_CHECKING
 
 from streamer.decision import MERGED, DecisionSettings, DecisionState, decide, finish
 from streamer.message import (
-    Ack,
     DefectState,
-    EndOfRoll,
     Gap,
     GapReason,
     Heartbeat,
-    Hello,
-    LedgerRow,
-    Resume,
     ScoreMap,
     StageState,
     TileAddress,
 )
+from streamer.protocol import Ack, EndOfRoll, Hello, LedgerRow, Resume
 from streamer.stages.announcer import AlarmOrigin, Announcer
 from streamer.stages.roll_session import RollSession
 from streamer.stages.verdicts import RollVerdicts

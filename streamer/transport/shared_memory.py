@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streamer import wire
-from streamer.message import Tile, TileFailed
-from streamer.protocol import Slot, SlotTile
+from streamer.message import Tile
+from streamer.protocol import Slot, SlotTile, TileFailed
 from streamer.transport.segment import Segment, SegmentError, open_segment
 
 if TYPE_CHECKING:

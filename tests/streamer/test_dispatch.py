@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.dispatch import Dispatcher, DispatchSettings
-from streamer.message import Credit, GapReason, Halo, ProfileState, Tile, TileAddress
+from streamer.message import GapReason, Halo, ProfileState, Tile, TileAddress
+from streamer.protocol import Credit
 
 MS = 1_000_000
 PIXELS = np.zeros((8, 8), np.uint8)

@@ -14,8 +14,8 @@ from streamer.compose.children import Setting, profile_tiles, roll_name, run_cap
 from streamer.compose.tile_links import tile_inlet
 from streamer.config import Config, ConfigError
 from streamer.config_file import load_config
-from streamer.message import Credit, ScoreMap, Tile
-from streamer.protocol import SEGMENT_PREFIX
+from streamer.message import ScoreMap, Tile
+from streamer.protocol import SEGMENT_PREFIX, Credit
 from streamer.sources import open_source
 from streamer.transport import zeromq
 from streamer.transport.segment import FOLDER

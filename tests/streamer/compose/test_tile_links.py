@@ -12,8 +12,9 @@ from streamer.compose.children import capture_plan
 from streamer.compose.tile_links import require_tile_room, slots_for, tile_inlet, tile_outlet
 from streamer.config_file import load_config
 from streamer.dispatch import Dispatcher
-from streamer.message import Credit, Halo, LineBlock, LineFlag, Tile
+from streamer.message import Halo, LineBlock, LineFlag, Tile
 from streamer.ports import WebFormat
+from streamer.protocol import Credit
 from streamer.tiling import cut, finish, start_tiling
 from streamer.transport.memory import MemorySwitchboard
 from streamer.transport.segment import FOLDER, PAGE_BYTES, SegmentError

@@ -11,24 +11,26 @@ from hypothesis import strategies as st
 
 from streamer.dispatch import DispatchSettings
 from streamer.message import (
-    Ack,
-    Credit,
-    EndOfRoll,
     Gap,
     GapReason,
     Heartbeat,
-    Hello,
-    LedgerRow,
     LineBlock,
     LineLoss,
-    ProfileQuery,
     ProfileState,
-    Resume,
     StageState,
     TileAddress,
-    TileFailed,
 )
 from streamer.ports import WebFormat
+from streamer.protocol import (
+    Ack,
+    Credit,
+    EndOfRoll,
+    Hello,
+    LedgerRow,
+    ProfileQuery,
+    Resume,
+    TileFailed,
+)
 from streamer.stages import capture
 from streamer.stages.capture import CaptureLinks, CapturePlan, CaptureStage
 from streamer.stages.pulse import Pulse

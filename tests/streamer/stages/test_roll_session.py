@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from streamer.message import EndOfRoll, Hello, Interval, LedgerRow
+from streamer.message import Interval
+from streamer.protocol import EndOfRoll, Hello, LedgerRow
 from streamer.stages.announcer import AlarmOrigin
 from streamer.stages.roll_session import RollSession
 from streamer.stages.verdicts import RollVerdicts

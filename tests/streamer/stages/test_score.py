@@ -5,19 +5,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from streamer.message import (
-    Credit,
-    Halo,
-    Heartbeat,
-    ProfileQuery,
-    ProfileState,
-    Resume,
-    ScoreMap,
-    StageState,
-    Tile,
-    TileFailed,
-)
+from streamer.message import Halo, Heartbeat, ProfileState, ScoreMap, StageState, Tile
 from streamer.ports import Verdict
+from streamer.protocol import Credit, ProfileQuery, Resume, TileFailed
 from streamer.stages.pulse import Pulse
 from streamer.stages.rated_log import LINES_PER_SECOND
 from streamer.stages.score import PREFETCH_TILES, ScoreLinks, ScoreStage

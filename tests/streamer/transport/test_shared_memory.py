@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer import wire
-from streamer.message import Halo, Resume, Tile, TileFailed
-from streamer.protocol import Slot, SlotTile
+from streamer.message import Halo, Tile
+from streamer.protocol import Resume, Slot, SlotTile, TileFailed
 from streamer.transport.memory import MemorySwitchboard
 from streamer.transport.segment import SegmentPlan, make_segment, open_segment
 from streamer.transport.shared_memory import (

@@ -9,7 +9,8 @@ import pytest
 import zmq
 
 from streamer import wire
-from streamer.message import Ack, Halo, Heartbeat, Resume, StageState, Tile
+from streamer.message import Halo, Heartbeat, StageState, Tile
+from streamer.protocol import Ack, Resume
 from streamer.transport import zeromq
 from streamer.transport.segment import SegmentPlan, make_segment
 from streamer.transport.shared_memory import SlotLink, SlotSwitchboard, TileMemory
