@@ -22,7 +22,7 @@ from streamer.backbones.installed import has_onnxruntime, has_openvino
 from streamer.compose.calibration_web import simulated_webs
 from streamer.compose.children import capture_plan
 from streamer.compose.geometry import tile_grid
-from streamer.compose.tile_links import require_tile_room, slots_for
+from streamer.compose.tile_links import chosen_slots, require_tile_room
 from streamer.scoring.faults import KernelError
 from streamer.scoring.kernel_gate import require_kernels, scoring_kernel
 from streamer.scoring.profile import TextureProfile
@@ -188,19 +188,18 @@ def probe_profile(settings: config.Profile) -> Iterator[Finding]:
 
 def probe_tile_memory(settings: config.Config) -> Iterator[Finding]:
     """Whether the tiles fit into shared memory, when they are to travel there."""
-    if settings.transport.kind != "shared_memory":
-        return
     try:
         with closing(open_source(settings.source, settings.web)) as opened:
             form = opened.format
-        plan = capture_plan(settings, form)
-        require_tile_room(settings, plan, form)
+        slots = chosen_slots(settings, capture_plan(settings, form), form)
+        require_tile_room(slots)
     except SegmentError as error:
         yield Finding("tiles", str(FOLDER), State.FAIL, "has too little room", str(error))
     except (OSError, ValueError):
         return  # what is wrong with source or tiles is the probe of the source's to say
     else:
-        yield Finding("tiles", str(FOLDER), State.OK, f"takes {slots_for(settings, plan, form)}")
+        if slots is not None:
+            yield Finding("tiles", str(FOLDER), State.OK, f"takes {slots}")
 
 
 def probe_local_sockets(folder: Path) -> Finding:

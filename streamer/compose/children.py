@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from streamer.compose.geometry import largest_tile, tile_grid, web_geometry
-from streamer.compose.tile_links import tile_inlet, tile_outlet
+from streamer.compose.tile_links import chosen_slots, tile_inlet, tile_outlet
 from streamer.config import Config, ConfigError
 from streamer.decision import DecisionSettings
 from streamer.dispatch import DispatchSettings
@@ -76,7 +76,8 @@ def run_capture(setting: Setting) -> str:
         ledger = hub.connect_link(config.transport.ledger, f"capture-{config.source.camera}")
         pulse = _pulse(setting, hub, "capture", ledger)
         plan = capture_plan(config, form)
-        with tile_outlet(config, plan, form, workers) as (outlet, allocate, pulse.figures):
+        slots, camera = chosen_slots(config, plan, form), config.source.camera
+        with tile_outlet(slots, camera, workers, pulse.figures) as (outlet, allocate):
             links = CaptureLinks(outlet, ledger, hub.wait, allocate)
             return CaptureStage(plan, links, pulse, take_source, setting.stopping).run()
     finally:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamer.compose.children import capture_plan, open_configured_source, roll_name
 from streamer.compose.outcome import COMPLETE, RollEnd
-from streamer.compose.tile_links import require_tile_room
+from streamer.compose.tile_links import chosen_slots, require_tile_room
 from streamer.config import Config, ConfigError
 from streamer.message import StageState
 from streamer.supervisor import Child, Command, Supervisor, Watch
@@ -73,7 +73,7 @@ def prepare_roll(config: Config) -> Config:
     if config.web.columns not in (None, columns):
         msg = f"web.columns must be the source's {columns}, got {config.web.columns}"
         raise ConfigError(msg)
-    require_tile_room(config, capture_plan(config, form), form)
+    require_tile_room(chosen_slots(config, capture_plan(config, form), form))
     roll = config.roll.model_copy(
         update={"name": roll_name(config), "folder": config.roll.folder.absolute()}
     )

@@ -44,32 +44,40 @@ def slots_for(config: Config, plan: CapturePlan, form: WebFormat) -> SegmentPlan
     return SegmentPlan.of_tiles(slots, lines * columns * form.channels * form.bits // 8)
 
 
-def require_tile_room(config: Config, plan: CapturePlan, form: WebFormat) -> None:
-    """Check that the configured transport can hold the tiles; costs nothing.
+def chosen_slots(config: Config, plan: CapturePlan, form: WebFormat) -> SegmentPlan | None:
+    """The slots to make; None: tiles are sent through sockets."""
+    is_shared = config.transport.kind == "shared_memory"
+    return slots_for(config, plan, form) if is_shared else None
+
+
+def require_tile_room(slots: SegmentPlan | None) -> None:
+    """Check that this machine can hold the tiles; costs nothing.
 
     Raises:
-        SegmentError: shared memory is chosen and there is too little of it.
+        SegmentError: there is too little shared memory.
     """
-    if config.transport.kind == "shared_memory":
+    if slots is not None:
         remove_stale_segments()
-        require_room(slots_for(config, plan, form))
+        require_room(slots)
 
 
 @contextmanager
 def tile_outlet(
-    config: Config, plan: CapturePlan, form: WebFormat, board: Switchboard
-) -> Iterator[tuple[Switchboard, Allocate, dict[str, float]]]:
-    """Capture's way to the workers over `board`, the memory of its tiles, figures about both.
+    slots: SegmentPlan | None, owner: str, board: Switchboard, figures: dict[str, float]
+) -> Iterator[tuple[Switchboard, Allocate]]:
+    """Capture's way to the workers over `board`, and the memory of its tiles.
+
+    `figures` gets what there is to say about the memory.
 
     Raises:
-        SegmentError: shared memory is chosen and there is too little of it.
+        SegmentError: there is too little shared memory.
     """
-    if config.transport.kind == "sockets":
-        yield board, np.empty, {}
+    if slots is None:
+        yield board, np.empty
         return
-    memory = TileMemory(make_segment(slots_for(config, plan, form), config.source.camera))
+    memory = TileMemory(make_segment(slots, owner), figures)
     try:
-        yield SlotSwitchboard(board, memory), memory.allocate, memory.figures
+        yield SlotSwitchboard(board, memory), memory.allocate
     finally:
         memory.close()
 

@@ -47,9 +47,10 @@ class TileMemory:
     `figures` counts those. Not for use from several threads, but arrays may die in any.
     """
 
-    def __init__(self, segment: Segment) -> None:
-        self.figures: dict[str, float] = {}
+    def __init__(self, segment: Segment, figures: dict[str, float] | None = None) -> None:
+        self.figures = {} if figures is None else figures
         self._segment = segment
+        self._is_open = True
         self._free = deque(range(segment.plan.slots))
         whole = np.frombuffer(segment.memory, np.uint8)
         self._first_slot = whole.ctypes.data + segment.plan.first_slot
@@ -57,8 +58,8 @@ class TileMemory:
 
     @property
     def free_slots(self) -> int:
-        """Slots without a tile."""
-        return len(self._free)
+        """Slots that a tile can be cut into."""
+        return len(self._free) if self._is_open else 0
 
     @property
     def segment(self) -> Segment:
@@ -68,7 +69,7 @@ class TileMemory:
     def allocate(self, shape: tuple[int, ...], dtype: np.dtype) -> PixelArray:
         """Memory for one tile, of any content; see `tiling.Allocate`."""
         size = math.prod(shape) * dtype.itemsize
-        if not self._free or not 0 < size <= self._segment.plan.slot_bytes:
+        if not self.free_slots or not 0 < size <= self._segment.plan.slot_bytes:
             self._count_outside(size)
             return np.empty(shape, dtype)
         # First in, first out: what somebody may still look at is used again as late as possible.
@@ -90,7 +91,7 @@ class TileMemory:
 
     def close(self) -> None:
         """Remove the segment; tiles that are cut from now on lie outside. May be called twice."""
-        self._free.clear()
+        self._is_open = False
         self._segment.remove()
 
     def _release(self, index: int) -> None:
@@ -105,7 +106,7 @@ class TileMemory:
         self.figures[OUTSIDE] = count
         if count % 1000 == 1:
             text = "%d tiles found no slot (%d bytes, %s, %d free) and are sent as copies"
-            _LOG.warning(text, count, size_bytes, self._segment.plan, len(self._free))
+            _LOG.warning(text, count, size_bytes, self._segment.plan, self.free_slots)
 
 
 class SlotSwitchboard:

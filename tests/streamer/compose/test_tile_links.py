@@ -1,5 +1,6 @@
 """Slots for every tile that capture can hold, whatever the web and the policy; none left behind."""
 
+import os
 import weakref
 from dataclasses import replace
 
@@ -9,7 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.compose.children import capture_plan
-from streamer.compose.tile_links import require_tile_room, slots_for, tile_inlet, tile_outlet
+from streamer.compose.tile_links import (
+    chosen_slots,
+    require_tile_room,
+    slots_for,
+    tile_inlet,
+    tile_outlet,
+)
 from streamer.config_file import load_config
 from streamer.dispatch import Dispatcher
 from streamer.message import Halo, LineBlock, LineFlag, Tile
@@ -18,7 +25,7 @@ from streamer.protocol import Credit
 from streamer.tiling import cut, finish, start_tiling
 from streamer.transport.memory import MemorySwitchboard
 from streamer.transport.segment import FOLDER, PAGE_BYTES, SegmentError
-from streamer.transport.shared_memory import SlotSwitchboard
+from streamer.transport.shared_memory import OUTSIDE, SlotSwitchboard
 from streamer.transport.zeromq import ZmqHub
 
 FORM = WebFormat(256, 1, 8, "test")
@@ -101,36 +108,46 @@ def test_capture_never_holds_more_tiles_than_there_are_slots(blocks, policy, lan
     assert living.largest <= planned.slot_bytes
 
 
+def own_segments():
+    """Segments of this process; another one may test at the same time."""
+    return set(FOLDER.glob(f"linescan-tiles-*-{os.getpid()}-*"))
+
+
+def outlet_of(chosen, board, figures=None):
+    slots = chosen_slots(chosen, capture_plan(chosen, FORM), FORM)
+    return tile_outlet(slots, chosen.source.camera, board, {} if figures is None else figures)
+
+
 def test_shared_memory_is_there_as_long_as_capture_runs():
-    chosen, board = config("transport.kind=shared_memory"), MemorySwitchboard()
-    plan = capture_plan(chosen, FORM)
-    before = set(FOLDER.iterdir())
-    with tile_outlet(chosen, plan, FORM, board) as (outlet, allocate, figures):
+    figures, before = {"temperature": 40.0}, own_segments()
+    chosen = config("transport.kind=shared_memory")
+    with outlet_of(chosen, MemorySwitchboard(), figures) as (outlet, allocate):
         assert isinstance(outlet, SlotSwitchboard)
-        (segment,) = set(FOLDER.iterdir()) - before
+        (segment,) = own_segments() - before
         assert segment.name.startswith("linescan-tiles-cam0-")
-        pixels = allocate((8, 8), np.dtype(np.uint8))
-        assert figures == {}
-        del pixels
+        held = [allocate((8, 8), np.dtype(np.uint8)) for _ in range(slots(chosen).slots)]
+        assert figures == {"temperature": 40.0}
+        allocate((8, 8), np.dtype(np.uint8))
+        assert figures == {"temperature": 40.0, OUTSIDE: 1}
+        del held
     assert not segment.exists()
 
 
 def test_shared_memory_goes_with_a_capture_that_breaks_off():
-    chosen = config("transport.kind=shared_memory")
-    before = set(FOLDER.iterdir())
+    before = own_segments()
 
     def break_off():
-        with tile_outlet(chosen, capture_plan(chosen, FORM), FORM, MemorySwitchboard()):
+        with outlet_of(config("transport.kind=shared_memory"), MemorySwitchboard()):
             raise OSError("cable pulled")
 
     with pytest.raises(OSError, match="cable pulled"):
         break_off()
-    assert set(FOLDER.iterdir()) <= before
+    assert own_segments() <= before
 
 
 def test_without_it_tiles_are_sent_as_they_are():
     board = MemorySwitchboard()
-    with tile_outlet(config(), capture_plan(config(), FORM), FORM, board) as (outlet, allocate, _):
+    with outlet_of(config(), board) as (outlet, allocate):
         assert outlet is board
         assert allocate is np.empty
 
@@ -139,10 +156,10 @@ def test_room_is_asked_for_only_where_it_is_needed():
     huge = ("tiles.capacity=4096", "tiles.lines=65536", "source.columns=65536")
     form = WebFormat(65536, 1, 8, "test")
     plain = config(*huge)
-    require_tile_room(plain, capture_plan(plain, form), form)
+    require_tile_room(chosen_slots(plain, capture_plan(plain, form), form))
     shared = config(*huge, "transport.kind=shared_memory")
     with pytest.raises(SegmentError, match="transport.kind: shared_memory must find"):
-        require_tile_room(shared, capture_plan(shared, form), form)
+        require_tile_room(chosen_slots(shared, capture_plan(shared, form), form))
 
 
 def test_a_worker_takes_tiles_whichever_way_they_come(tmp_path):
@@ -151,15 +168,14 @@ def test_a_worker_takes_tiles_whichever_way_they_come(tmp_path):
     board = other.bind_switchboard(endpoint)
     inlet = tile_inlet(chosen, hub, "w")
     inlet.send(Credit("w", 2))
-    with tile_outlet(chosen, capture_plan(chosen, FORM), FORM, board) as (outlet, allocate, _):
-        sender = outlet
+    with outlet_of(chosen, board) as (outlet, allocate):
         while not outlet.receive():
             other.wait(100)
         for place in (allocate, np.empty):
             pixels = place((64, 64), np.dtype(np.uint8))
             pixels[:] = 3
             sent = Tile("r", "cam0", 0, 0, 0, 64, 0, 64, Halo(), pixels, 0, "d")
-            assert sender.send("w", sent)
+            assert outlet.send("w", sent)
             while (got := inlet.receive()) is None:
                 hub.wait(100)
             assert (got.pixels == 3).all()
