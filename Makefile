@@ -82,6 +82,7 @@ bench: $(STAMP)
 	$(BIN)/python tools/bench_kernels.py
 	$(BIN)/python tools/bench_medians.py
 	$(BIN)/python tools/bench_streaming.py
+	$(BIN)/python tools/bench_transport.py
 
 # The published form without any correction, then each preset; their differences set by set.
 DATA := $(or $(LINESCAN_DATA),../shared/data)

@@ -12,7 +12,7 @@ from streamer.message import Gap, GapReason, ProfileState, Tile, TileAddress
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from streamer.message import Credit
+    from streamer.protocol import Credit
 
 NS_PER_MS = 1_000_000
 
@@ -32,6 +32,14 @@ class DispatchSettings:
     worker_timeout_ms: int
     verdict_timeout_ms: int
     profile_tiles: int = 0
+
+    @property
+    def most_waiting(self) -> int:
+        """Tiles without a verdict that are kept; above it the oldest that nobody has are dropped.
+
+        skip_lanes halves the load; when even that is too much, the oldest go, as the bound holds.
+        """
+        return self.capacity * (2 if self.overload == "skip_lanes" else 1)
 
 
 @dataclass(slots=True)
@@ -107,14 +115,12 @@ class Dispatcher:
     def _drop_oldest(self) -> tuple[Gap, ...]:
         if self.settings.overload == "block":
             return ()
-        # skip_lanes halves the load; when even that is too much, the oldest go, as the bound holds.
-        bound = self.settings.capacity * (2 if self.settings.overload == "skip_lanes" else 1)
         idle = sorted(
             (h.tile.sequence, h.tile.lane, a)
             for a, h in self._tiles.items()
             if h.worker is None and not h.settled
         )
-        excess = max(0, self.waiting - bound)
+        excess = max(0, self.waiting - self.settings.most_waiting)
         dropped = [self._tiles.pop(address).tile for *_, address in idle[:excess]]
         return tuple(_gap(tile, GapReason.OVERLOAD, "oldest dropped") for tile in dropped)
 

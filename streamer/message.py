@@ -213,29 +213,6 @@ class TileAddress:
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerRow:
-    """One tile row that capture knows to exist: every lane has a tile, a gap or a mask in it.
-
-    `starts_piece`: the web before it is not its neighbour. `lane_columns` are the core columns of
-    each lane, in order; `masked` are web columns without web in this row.
-    """
-
-    roll: str
-    camera: str
-    sequence: int
-    first_line: int
-    line_count: int
-    starts_piece: bool
-    lane_columns: tuple[Interval, ...]
-    masked: tuple[Interval, ...]
-    captured_ns: int
-
-    def __post_init__(self) -> None:
-        require(self.line_count > 0, "LedgerRow.line_count must be > 0", self.line_count)
-        require(len(self.lane_columns) > 0, "LedgerRow must have a lane", self.lane_columns)
-
-
-@dataclass(frozen=True, slots=True)
 class Gap:
     """Tiles of one lane that were not inspected, and why."""
 
@@ -402,75 +379,3 @@ class Heartbeat:
     queue_depth: int
     backend: str = ""
     figures: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Credit:
-    """A worker asks for `tiles` more tiles; `held` are those it still works on.
-
-    `window` is how many it takes at a time: what a capture goes by that does not know the worker,
-    since credit given to the capture before it is lost.
-    """
-
-    worker: str
-    tiles: int
-    held: tuple[TileAddress, ...] = ()
-    busy_until_ns: int = 0
-    window: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class TileFailed:
-    """A worker could not score a tile; capture decides about another attempt."""
-
-    address: TileAddress
-    worker: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Hello:
-    """Capture announces itself to the sink at start and after a restart."""
-
-    roll: str
-    camera: str
-    incarnation: str
-    lane_columns: tuple[Interval, ...]
-    columns: int
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
-class Resume:
-    """The sink's answer to Hello: where the ledger of this roll ends (0, 0 at the start)."""
-
-    first_line: int
-    sequence: int
-
-
-@dataclass(frozen=True, slots=True)
-class Ack:
-    """The sink has stored these verdicts; capture may forget the tiles."""
-
-    addresses: tuple[TileAddress, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class EndOfRoll:
-    """No further line of this roll comes from this camera."""
-
-    roll: str
-    camera: str
-    last_line: int
-    rows: int
-    complete: bool
-    reason: str = ""
-    truth: bytes = b""  # JSON ground truth, when the source knows it (simulator)
-
-
-@dataclass(frozen=True, slots=True)
-class ProfileQuery:
-    """Capture asks a worker that is new to it for the lane profiles that it has of this roll."""
-
-    roll: str
-    camera: str

@@ -378,6 +378,23 @@ class Transport(Section):
     results: str = ""
     ledger: str = ""
     beats: str = ""
+    kind: Literal["sockets", "shared_memory"] = "sockets"
+
+    @property
+    def endpoints(self) -> dict[str, str]:
+        """The endpoints by name."""
+        return self.model_dump(include={"tiles", "results", "ledger", "beats"})
+
+    @model_validator(mode="after")
+    def _memory_is_of_one_host(self) -> Transport:
+        is_local = self.tiles == "" or self.tiles.startswith("ipc://")
+        if self.kind == "shared_memory" and not is_local:
+            msg = (
+                "kind: shared_memory needs an ipc:// endpoint in tiles, since its pixels never "
+                f"leave the memory of this host, got {self.tiles}; use kind: sockets"
+            )
+            raise ValueError(msg)
+        return self
 
 
 class Alarms(Section):

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streamer.message import Gap, GapReason, Interval, LedgerRow, ScoreArray, require
+from streamer.message import Gap, GapReason, Interval, ScoreArray, require
 from streamer.web import INSPECTED, MASKED, LaneCoverage, Strip, covered, intersect_intervals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streamer.message import ScoreMap
+    from streamer.protocol import LedgerRow
 
 
 # A tile that ends so was handed to a worker, as one with a score map was.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -11,7 +13,6 @@ from streamer.message import (
     GapReason,
     Halo,
     Interval,
-    LedgerRow,
     LineBlock,
     LineFlag,
     LineLoss,
@@ -19,7 +20,11 @@ from streamer.message import (
     Tile,
     require,
 )
+from streamer.protocol import LedgerRow
 from streamer.web import intersect_intervals, merge_intervals
+
+# (shape, dtype) -> memory of any content that a tile is cut into and that is then its own.
+Allocate: TypeAlias = Callable[[tuple[int, ...], np.dtype], np.ndarray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,7 @@ class TilingState:
     """Lines that wait for their tile row; `piece_first` is where the present piece starts.
 
     `blocks` are consecutive and end at `next_line`; `cut_line` is the first line not yet in a row.
+    `allocate` gives the memory of each tile's pixels.
     """
 
     origin: Origin
@@ -101,6 +107,7 @@ class TilingState:
     next_line: int = 0
     piece_first: int = 0
     blocks: tuple[LineBlock, ...] = field(default=())
+    allocate: Allocate = np.empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +307,7 @@ def _cut_tile(state: TilingState, row: LedgerRow, lane: int, reach: _Reach) -> T
         core.first - across.first,
         across.end - core.end,
     )
-    pixels = _copy_pixels(state.blocks, reach.lines, across, grid.stride)
+    pixels = _copy_pixels(state, reach.lines, across)
     _replicate_left(pixels, reach.web.first - across.first)
     return Tile(
         origin.roll,
@@ -319,13 +326,12 @@ def _cut_tile(state: TilingState, row: LedgerRow, lane: int, reach: _Reach) -> T
     )
 
 
-def _copy_pixels(
-    blocks: tuple[LineBlock, ...], lines: Interval, columns: Interval, stride: int
-) -> PixelArray:
+def _copy_pixels(state: TilingState, lines: Interval, columns: Interval) -> PixelArray:
     """The only copy of pixels in capture; the last line and column are repeated up to a stride."""
+    blocks, stride = state.blocks, state.grid.stride
     height, width = -(-lines.size // stride) * stride, -(-columns.size // stride) * stride
     first = blocks[0].pixels
-    pixels = np.empty((height, width, *first.shape[2:]), first.dtype)
+    pixels = state.allocate((height, width, *first.shape[2:]), first.dtype)
     for block in blocks:
         begin = max(block.first_line, lines.first)
         end = min(block.first_line + block.valid_lines, lines.end)

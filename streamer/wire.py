@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from streamer import message
+from streamer import message, protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,18 +21,19 @@ _KINDS: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         message.Tile,
-        message.LedgerRow,
+        protocol.LedgerRow,
         message.Gap,
         message.ScoreMap,
         message.ProfileState,
         message.Heartbeat,
-        message.Credit,
-        message.TileFailed,
-        message.Hello,
-        message.Resume,
-        message.Ack,
-        message.EndOfRoll,
-        message.ProfileQuery,
+        protocol.Credit,
+        protocol.TileFailed,
+        protocol.Hello,
+        protocol.Resume,
+        protocol.Ack,
+        protocol.EndOfRoll,
+        protocol.ProfileQuery,
+        protocol.SlotTile,
     )
 }
 _DTYPES = {"|u1": np.uint8, "<u2": np.uint16, "<f4": np.float32}

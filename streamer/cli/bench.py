@@ -237,7 +237,7 @@ def _stitch(grid: TileGrid, config: Config, maps: list[list[ScoreMap]], watch: S
     from streamer import stitching
     from streamer.compose.geometry import web_geometry
     from streamer.decision import DecisionSettings, DecisionState, decide
-    from streamer.message import LedgerRow
+    from streamer.protocol import LedgerRow
 
     settings = DecisionSettings(web_geometry(config, grid.columns), config.decision.grow_ratio)
     state, decision = stitching.StitchState(grid.columns, grid.stride), DecisionState()

@@ -20,11 +20,14 @@ from streamer.backbones import open_backbone
 from streamer.backbones.faults import ParityError, ProviderError
 from streamer.backbones.installed import has_onnxruntime, has_openvino
 from streamer.compose.calibration_web import simulated_webs
+from streamer.compose.children import capture_plan
 from streamer.compose.geometry import tile_grid
+from streamer.compose.tile_links import chosen_slots, require_tile_room
 from streamer.scoring.faults import KernelError
 from streamer.scoring.kernel_gate import require_kernels, scoring_kernel
 from streamer.scoring.profile import TextureProfile
 from streamer.sources import open_source
+from streamer.transport.segment import FOLDER, SegmentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,6 +67,7 @@ def inspect_readiness(settings: config.Config) -> list[Finding]:
         probe_kernel(settings),
         probe_source(settings),
         *probe_profile(settings.profile),
+        *probe_tile_memory(settings),
         probe_local_sockets(Path(tempfile.gettempdir())),
         probe_disk(settings.roll.folder),
         *probe_ports(settings),
@@ -180,6 +184,22 @@ def probe_profile(settings: config.Profile) -> Iterator[Finding]:
         yield Finding("profile", subject, State.FAIL, "does not read", advice)
     except ValueError as error:
         yield Finding("profile", subject, State.FAIL, "is no profile", str(error))
+
+
+def probe_tile_memory(settings: config.Config) -> Iterator[Finding]:
+    """Whether the tiles fit into shared memory, when they are to travel there."""
+    try:
+        with closing(open_source(settings.source, settings.web)) as opened:
+            form = opened.format
+        slots = chosen_slots(settings, capture_plan(settings, form), form)
+        require_tile_room([slots] if slots else [])
+    except SegmentError as error:
+        yield Finding("tiles", str(FOLDER), State.FAIL, "has too little room", str(error))
+    except (OSError, ValueError):
+        return  # what is wrong with source or tiles is the probe of the source's to say
+    else:
+        if slots is not None:
+            yield Finding("tiles", str(FOLDER), State.OK, f"takes {slots}")
 
 
 def probe_local_sockets(folder: Path) -> Finding:

@@ -36,6 +36,7 @@ def run_configured(config: Config, *, as_json: bool) -> int:
 
     Raises:
         UsageFault: the source cannot be read or does not fit the tiles.
+        SegmentError: there is too little shared memory for the tiles.
         KernelError: the workers would score on what `kernels.require` rules out.
     """
     from streamer.cli.display import open_display
@@ -43,10 +44,11 @@ def run_configured(config: Config, *, as_json: bool) -> int:
     from streamer.compose.line import LineRun, prepare_roll
     from streamer.compose.signals import StopRequest
     from streamer.scoring.kernel_gate import require_kernels
+    from streamer.transport.segment import SegmentError
 
     try:
         effective = prepare_roll(config)
-    except ConfigError:
+    except (ConfigError, SegmentError):
         raise
     except (ValueError, OSError) as error:
         raise UsageFault(str(error)) from None

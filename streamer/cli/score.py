@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+
+from streamer.cli.exit_codes import INTERNAL, OK
 from streamer.cli.options import ConfigOption, SetOption, read_config
 from streamer.cli.stage_options import ParentOption, ProcessOption, run_stage
 
@@ -11,8 +14,11 @@ def score(
     settings: SetOption = None,
     process: ProcessOption = "score",
     parent: ParentOption = None,
-) -> None:
+) -> int:
     """Run one score worker alone: tiles in, score maps out."""
     from streamer.compose.children import run_score
 
-    run_stage(run_score, read_config(config, settings), process, parent)
+    fault = run_stage(run_score, read_config(config, settings), process, parent)
+    if fault:
+        print(f"error: {fault}", file=sys.stderr)
+    return INTERNAL if fault else OK

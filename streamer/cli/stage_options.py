@@ -40,6 +40,7 @@ def run_stage(
 
     from streamer.compose.children import Setting
     from streamer.compose.signals import StopRequest
+    from streamer.transport.segment import remove_stale_segments
 
     missing = [n for n in ("tiles", "results", "ledger") if not getattr(config.transport, n)]
     if missing:
@@ -58,3 +59,4 @@ def run_stage(
         return run(Setting(config, process, stop, camera))
     finally:
         remove_orphaned(parent)
+        remove_stale_segments()  # of a capture that was killed, when nobody starts another

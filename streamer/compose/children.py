@@ -17,7 +17,8 @@ from streamer.compose.cameras import (
     open_camera,
     tiles_endpoint,
 )
-from streamer.compose.geometry import tile_grid, web_geometry
+from streamer.compose.geometry import largest_tile, tile_grid, web_geometry
+from streamer.compose.tile_links import chosen_slots, tile_inlets, tile_outlet
 from streamer.config import Config, ConfigError
 from streamer.decision import DecisionSettings
 from streamer.dispatch import DispatchSettings
@@ -83,16 +84,20 @@ def run_capture(setting: Setting) -> str:
         workers = hub.bind_switchboard(tiles_endpoint(config, camera_index(config, name)))
         ledger = hub.connect_link(config.transport.ledger, f"capture-{name}")
         pulse = _pulse(setting, hub, "capture", ledger)
-        links = CaptureLinks(workers, ledger, hub.wait)
-        plan = _capture_plan(config, form, name)
-        return CaptureStage(plan, links, pulse, take_source, setting.stopping).run()
+        plan = capture_plan(config, form, name)
+        slots = chosen_slots(config, plan, form)
+        with tile_outlet(slots, name, workers, pulse.figures) as (outlet, allocate):
+            links = CaptureLinks(outlet, ledger, hub.wait, allocate)
+            return CaptureStage(plan, links, pulse, take_source, setting.stopping).run()
     finally:
         for left in unused:
             left.close()
         hub.close()
 
 
-def _capture_plan(config: Config, form: WebFormat, camera: str) -> CapturePlan:
+def capture_plan(config: Config, form: WebFormat, camera: str = "") -> CapturePlan:
+    """What capture does with a web of this form; `camera` "": the first one."""
+    camera = camera or config.source.camera
     tiles, grid = config.tiles, tile_grid(config, form.columns)
     lanes = len(grid.lanes)
     return CapturePlan(
@@ -126,8 +131,8 @@ def profile_tiles(config: Config) -> int:
     return -(-lines // config.tiles.lines)
 
 
-def run_score(setting: Setting) -> None:
-    """Run one score worker until it is stopped.
+def run_score(setting: Setting) -> str:
+    """Run one score worker until it is stopped; returns what ended it too early, or "".
 
     Raises:
         KernelError: it would score on what `kernels.require` rules out.
@@ -151,19 +156,18 @@ def run_score(setting: Setting) -> None:
         with _as_configured():
             backbone = open_backbone(config.backbone, simulated_webs)
             scorer = open_tile_scorer(backbone, config, geometry, setting.process)
-        scorer.warm_up(_largest_tile(config), 8)
+        grids = (tile_grid(config, place.columns.size) for place in camera_places(config))
+        scorer.warm_up(max(map(largest_tile, grids)), 8)
         # A restarted worker is another one to capture: what the dead one held is sent again.
         name = f"{setting.process}-{os.getpid()}"
-        tiles = {
-            camera: hub.connect_link(tiles_endpoint(config, index), name)
-            for index, camera in enumerate(camera_names(config))
-        }
-        links = ScoreLinks(tiles, results, hub.wait)
+        tiles = tile_inlets(config, hub, name)
+        links = ScoreLinks(tiles, results, hub.wait, lambda t: tiles[t.camera].holds(t))
         stage = ScoreStage(
             name, links, pulse, scorer, setting.stopping, config.score.tile_timeout_ms
         )
-        stage.run()
+        fault = stage.run()
         backbone.close()
+        return fault
     finally:
         hub.close()
 
@@ -187,16 +191,6 @@ def web_columns(config: Config) -> int:
         msg = "web.columns must be set when score or sink are started alone, got null"
         raise ConfigError(msg)
     return config.web.columns
-
-
-def _largest_tile(config: Config) -> tuple[int, int]:
-    """Lines and columns of the largest tile that any camera cuts, with halo."""
-    grids = [tile_grid(config, place.columns.size) for place in camera_places(config)]
-    widths = [
-        min(max(lane.size for lane in grid.lanes) + 2 * grid.halo, grid.columns) for grid in grids
-    ]
-    lines, stride = grids[0].tile_lines + 2 * grids[0].halo, grids[0].stride
-    return lines, -(-max(widths) // stride) * stride
 
 
 def run_sink(setting: Setting) -> RollSummary:

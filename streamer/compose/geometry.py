@@ -63,3 +63,10 @@ def tile_grid(config: Config, columns: int) -> TileGrid:
         )
         msg = text.replace("web must be", "web.columns must be", 1)
         raise ConfigError(msg) from None
+
+
+def largest_tile(grid: TileGrid) -> tuple[int, int]:
+    """(lines, columns) in pixels of the largest tile of a web, halo included."""
+    across = max(lane.size for lane in grid.lanes) + 2 * grid.halo
+    width = min(across, grid.columns)
+    return grid.tile_lines + 2 * grid.halo, -(-width // grid.stride) * grid.stride

@@ -8,20 +8,25 @@ import shutil
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamer.compose.cameras import camera_names, camera_places, camera_sources, with_places
-from streamer.compose.children import roll_name
+from streamer.compose.children import capture_plan, roll_name
 from streamer.compose.outcome import COMPLETE, RollEnd
+from streamer.compose.tile_links import chosen_slots, require_tile_room
 from streamer.config import Config, ConfigError
 from streamer.message import StageState
 from streamer.supervisor import Child, Command, Supervisor, Watch
+from streamer.transport.segment import remove_stale_segments
 from streamer.transport.zeromq import ZmqHub
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from streamer.ports import WebFormat
+    from streamer.transport.segment import SegmentPlan
 
 LONGEST_SOCKET_PATH = 100  # of the 107 bytes that a Unix socket address holds
 
@@ -63,10 +68,12 @@ def prepare_roll(config: Config) -> Config:
 
     Raises:
         ConfigError: tiles, web and backbone do not fit each other, or the roll exists.
+        SegmentError: tiles are to travel in shared memory, and there is too little of it.
         ValueError, OSError: the source cannot be opened; the text names it.
     """
-    placed = with_places(config, _widths(config))
-    camera_places(placed)
+    forms = _forms(config)
+    placed = with_places(config, [form.columns for form in forms])
+    require_tile_room(_slots(placed, forms))
     roll = config.roll.model_copy(
         update={"name": roll_name(config), "folder": config.roll.folder.absolute()}
     )
@@ -77,16 +84,27 @@ def prepare_roll(config: Config) -> Config:
     return effective
 
 
-def _widths(config: Config) -> tuple[int, ...]:
-    """Columns that each camera shows."""
+def _forms(config: Config) -> tuple[WebFormat, ...]:
+    """What each camera shows."""
     from streamer.sources import open_source
 
-    widths: list[int] = []
+    forms: list[WebFormat] = []
     for settings in camera_sources(config):
         source = open_source(settings, config.web)
-        widths.append(source.format.columns)
+        forms.append(source.format)
         source.close()
-    return tuple(widths)
+    return tuple(forms)
+
+
+def _slots(config: Config, forms: tuple[WebFormat, ...]) -> list[SegmentPlan]:
+    """The shared memory that the captures need; none if tiles travel otherwise."""
+    shares = (
+        replace(form, columns=place.columns.size)
+        for form, place in zip(forms, camera_places(config), strict=True)
+    )
+    named = zip(camera_names(config), shares, strict=True)
+    chosen = (chosen_slots(config, capture_plan(config, form, name), form) for name, form in named)
+    return [slots for slots in chosen if slots is not None]
 
 
 def roll_folder(config: Config) -> Path:
@@ -103,7 +121,7 @@ def with_endpoints(config: Config, folder: Path) -> Config:
     if len(str(folder / "results")) > LONGEST_SOCKET_PATH:
         msg = f"TMPDIR must be a shorter path for sockets to fit, got {folder}"
         raise OSError(msg)
-    given = config.transport.model_dump()
+    given = config.transport.endpoints
     filled = {name: value or f"ipc://{folder}/{name}" for name, value in given.items()}
     transport = config.transport.model_copy(update=filled)
     return config.model_copy(update={"transport": transport})
@@ -140,6 +158,7 @@ class LineRun:
         finally:
             supervisor.ensure_stopped()
             hub.close()
+            remove_stale_segments()  # of a capture that was killed
             shutil.rmtree(runtime, ignore_errors=True)
         return self._result(supervisor)
 

@@ -6,10 +6,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from streamer.message import GapReason, Interval, LedgerRow
+from streamer.message import GapReason, Interval
+from streamer.protocol import LedgerRow
 
 if TYPE_CHECKING:
-    from streamer.message import EndOfRoll, Gap, Hello, TileAddress
+    from streamer.message import Gap, TileAddress
+    from streamer.protocol import EndOfRoll, Hello
     from streamer.side_by_side import CameraPlace
     from streamer.stages.verdicts import RollVerdicts
 

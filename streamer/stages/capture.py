@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from streamer.dispatch import Dispatcher, DispatchSettings
-from streamer.message import (
-    Ack,
-    Credit,
-    EndOfRoll,
-    Gap,
-    GapReason,
-    Hello,
-    ProfileQuery,
-    ProfileState,
-    Resume,
-    StageState,
-    TileFailed,
-)
+from streamer.message import Gap, GapReason, ProfileState, StageState
+from streamer.protocol import Ack, Credit, EndOfRoll, Hello, ProfileQuery, Resume, TileFailed
 from streamer.stages.gap_log import GapLog
 from streamer.stages.rated_log import RatedLog
 from streamer.stages.reader import SourceEnd, SourceReader
@@ -31,7 +22,7 @@ if TYPE_CHECKING:
 
     from streamer.ports import LineSource, Link, Switchboard, Waiting
     from streamer.stages.pulse import Pulse
-    from streamer.tiling import TileRow
+    from streamer.tiling import Allocate, TileRow
 
 _LOG = logging.getLogger(__name__)
 NS_PER_S = 1_000_000_000
@@ -57,11 +48,15 @@ class CapturePlan:
 
 @dataclass(slots=True)
 class CaptureLinks:
-    """Capture's connections: workers, the sink's ledger, and waiting on both."""
+    """Capture's connections: workers, the sink's ledger, and waiting on both.
+
+    `allocate` gives the memory that tiles are cut into on their way to the workers.
+    """
 
     workers: Switchboard
     ledger: Link
     wait: Waiting
+    allocate: Allocate = np.empty
 
 
 @dataclass(slots=True)
@@ -94,9 +89,8 @@ class CaptureStage:
             # The sink must not wait for a roll that does not come.
             self._end_roll(0, b"", STOPPED_ON_REQUEST)
             return STOPPED_ON_REQUEST
-        self._tiling = start_tiling(
-            self.plan.origin, self.plan.grid, resume.first_line, resume.sequence
-        )
+        start = start_tiling(self.plan.origin, self.plan.grid, resume.first_line, resume.sequence)
+        self._tiling = replace(start, allocate=self.links.allocate)
         self._rows = resume.sequence
         source = self.open_source(resume.first_line)
         reader = SourceReader(source, self.plan.block_lines)

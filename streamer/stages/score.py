@@ -7,14 +7,8 @@ from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from streamer.message import (
-    Credit,
-    ProfileQuery,
-    ProfileState,
-    StageState,
-    Tile,
-    TileFailed,
-)
+from streamer.message import ProfileState, StageState, Tile
+from streamer.protocol import Credit, ProfileQuery, TileFailed
 from streamer.stages.rated_log import RatedLog
 
 if TYPE_CHECKING:
@@ -31,11 +25,16 @@ PREFETCH_TILES = 2  # one to work on, one on its way
 
 @dataclass(slots=True)
 class ScoreLinks:
-    """A worker's connections: each camera's tiles, the sink's results, and waiting on tiles."""
+    """A worker's connections: each camera's tiles, the sink's results, and waiting on tiles.
+
+    `holds` says whether a tile's pixels are still its own: capture may use the memory of a tile
+    that it has given up for another one.
+    """
 
     tiles: Mapping[str, Link]
     results: Outlet
     wait: Waiting
+    holds: Callable[[Tile], bool] = lambda _: True
 
 
 @dataclass(slots=True)
@@ -56,18 +55,19 @@ class ScoreStage:
     )
     _failures: RatedLog = field(default_factory=lambda: RatedLog("failures"))
     _drops: RatedLog = field(default_factory=lambda: RatedLog("dropped messages"))
+    _fault: str = ""
     _asked_ns: int = 0
     _received_ns: int = 0
     _tiles_done: int = 0
     _seconds: float = 0.0
 
-    def run(self) -> None:
-        """Ask for tiles and score them."""
+    def run(self) -> str:
+        """Ask for tiles and score them; returns what ended it too early, or ""."""
         self.pulse.backend = self.scorer.description
         self.pulse.enter(StageState.READY)
         for camera in self.links.tiles:
             self._ask(camera, PREFETCH_TILES)
-        while not self._may_stop():
+        while not self._fault and not self._may_stop():
             self._receive()
             self._flush()
             if not self._tiles:
@@ -80,6 +80,7 @@ class ScoreStage:
         self._failures.flush()
         self._drops.flush()
         self.pulse.enter(StageState.STOPPED)
+        return self._fault
 
     def _may_stop(self) -> bool:
         """Whether to end: asked to, and no tile has come for a while; capture may still drain."""
@@ -99,9 +100,18 @@ class ScoreStage:
                 self._tiles.append(message)
             case ProfileQuery() if message.camera == camera:
                 self._answer(message)
+            case TileFailed():
+                self._refuse(camera, message)
             case _:
                 line = f"dropped {type(message).__name__} from capture"
                 self._drops.add(line, self._received_ns)
+
+    def _refuse(self, camera: str, failed: TileFailed) -> None:
+        """The link could not take a tile; capture decides, and another one may come."""
+        line = f"tile {failed.address} cannot be taken: {failed.detail}"
+        self._failures.add(line, self._received_ns)
+        self._outboxes[camera].append(failed)
+        self._ask(camera, 1)
 
     def _answer(self, query: ProfileQuery) -> None:
         """A capture that does not know this worker asks: tell it the profiles in use."""
@@ -117,7 +127,13 @@ class ScoreStage:
     def _work(self, item: Tile | ProfileState) -> None:
         if isinstance(item, ProfileState):
             self._adopt(item)
-            return
+        elif self.links.holds(item):
+            self._score(item)
+        else:
+            self._drops.add(f"{item.address} was given up before its turn", self.pulse.now_ns())
+            self._ask(item.camera, 1)
+
+    def _score(self, item: Tile) -> None:
         self.pulse.state = StageState.RUNNING
         self.pulse.announce_busy(self.tile_timeout_ms)
         self._ask_all(item, self.tile_timeout_ms)
@@ -127,6 +143,10 @@ class ScoreStage:
         except (RuntimeError, ValueError, MemoryError) as error:
             self._fail(item, error)
         else:
+            if not self.links.holds(item):
+                # The scorer may have learnt from pixels of another tile: it must not go on.
+                self._fault = f"tile {item.address} was given up while it was scored"
+                return
             self._count(item, self.pulse.now_ns() - started_ns)
             self._show(item, verdict)
             self._deliver(item, verdict)

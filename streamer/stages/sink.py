@@ -8,19 +8,15 @@ from typing import TYPE_CHECKING
 
 from streamer.decision import MERGED, DecisionSettings, DecisionState, decide, finish
 from streamer.message import (
-    Ack,
     DefectState,
-    EndOfRoll,
     Gap,
     GapReason,
     Heartbeat,
-    Hello,
     Interval,
-    LedgerRow,
-    Resume,
     ScoreMap,
     StageState,
 )
+from streamer.protocol import Ack, EndOfRoll, Hello, LedgerRow, Resume
 from streamer.side_by_side import CameraPlace, JoinState, add_strip, take_joined
 from streamer.stages.announcer import AlarmOrigin, Announcer
 from streamer.stages.camera_roll import CameraRoll

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from streamer import stitching
-from streamer.message import Gap, GapReason, LedgerRow, ScoreMap
+from streamer.message import Gap, GapReason, ScoreMap
 from streamer.stages.latency import LatencyHistogram
 from streamer.web import Coverage, Strip
 
 if TYPE_CHECKING:
+    from streamer.protocol import LedgerRow
     from streamer.stitching import LaneVerdict, StitchState
 
 _LOG = logging.getLogger(__name__)

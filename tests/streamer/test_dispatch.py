@@ -1,11 +1,13 @@
 """Credits, lanes, attempts and overload: who gets which tile, and what becomes a gap."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.dispatch import Dispatcher, DispatchSettings
-from streamer.message import Credit, GapReason, Halo, ProfileState, Tile, TileAddress
+from streamer.message import GapReason, Halo, ProfileState, Tile, TileAddress
+from streamer.protocol import Credit
 
 MS = 1_000_000
 PIXELS = np.zeros((8, 8), np.uint8)
@@ -453,3 +455,13 @@ def test_every_tile_ends_settled_or_as_one_gap_or_waits(events, overload):
     assert len(addresses) == len(set(addresses))
     assert settled.isdisjoint(addresses)
     assert settled | set(addresses) == known
+
+
+@pytest.mark.parametrize(("policy", "most"), [("block", 3), ("drop_oldest", 3), ("skip_lanes", 6)])
+def test_the_store_is_bounded_as_it_says(policy, most):
+    d = dispatcher(overload=policy, capacity=3)
+    assert d.settings.most_waiting == most
+    for sequence in range(20):
+        if not d.is_full:
+            d.add_row([tile(sequence)])
+        assert d.waiting <= most

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from streamer import message as m
+from streamer import protocol as p
 
 PIXELS = np.zeros((16, 16), np.uint8)
 TILE = m.Tile("r", "c", 1, 2, 0, 8, 0, 8, m.Halo(2, 2, 2, 2), PIXELS, 5, "digest")
@@ -136,11 +137,11 @@ def test_what_says_how_much_is_lost_names_at_least_one_line(count):
 
 def test_a_ledger_row_has_lines_and_lanes():
     lanes = (m.Interval(0, 16),)
-    m.LedgerRow("r", "c", 0, 0, 1, True, lanes, (), 1)
+    p.LedgerRow("r", "c", 0, 0, 1, True, lanes, (), 1)
     with pytest.raises(ValueError, match="LedgerRow.line_count must be > 0, got 0"):
-        m.LedgerRow("r", "c", 0, 0, 0, True, lanes, (), 1)
+        p.LedgerRow("r", "c", 0, 0, 0, True, lanes, (), 1)
     with pytest.raises(ValueError, match="LedgerRow must have a lane"):
-        m.LedgerRow("r", "c", 0, 0, 1, True, (), (), 1)
+        p.LedgerRow("r", "c", 0, 0, 1, True, (), (), 1)
 
 
 @pytest.mark.parametrize("side", ["top", "bottom", "left", "right"])
@@ -149,7 +150,7 @@ def test_a_halo_is_not_negative(side):
         m.Halo(**{side: -1})
 
 
-@pytest.mark.parametrize("whole", [BLOCK, TILE, MAP, m.Halo(), m.Interval(0, 1), m.Resume(0, 0)])
+@pytest.mark.parametrize("whole", [BLOCK, TILE, MAP, m.Halo(), m.Interval(0, 1), p.Resume(0, 0)])
 def test_messages_are_immutable_and_hold_nothing_else(whole):
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(whole, dataclasses.fields(whole)[0].name, 3)

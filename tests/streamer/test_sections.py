@@ -3,9 +3,10 @@
 from typing import get_args
 
 import pytest
+from pydantic import ValidationError
 
 from streamer import config
-from streamer.config import Config
+from streamer.config import Config, Transport
 
 
 def test_line_rate_follows_speed_and_line():
@@ -88,3 +89,21 @@ def test_what_compares_windows_may_have_several_references(name, kind):
 def test_what_no_engine_has_is_refused(keys, rule):
     with pytest.raises(ValueError, match=rule):
         config.Backbone(**keys)
+
+
+@pytest.mark.parametrize("tiles", ["tcp://127.0.0.1:1", "tcp://camera-host:5570", "inproc://x"])
+def test_shared_memory_is_of_one_host(tiles):
+    with pytest.raises(ValidationError, match="kind: shared_memory needs an ipc:// .* this host"):
+        Transport(kind="shared_memory", tiles=tiles)
+    assert Transport(tiles=tiles).kind == "sockets"
+
+
+@pytest.mark.parametrize("tiles", ["", "ipc:///run/tiles"])
+def test_shared_memory_goes_with_local_tiles_and_any_other_endpoints(tiles):
+    chosen = Transport(kind="shared_memory", tiles=tiles, results="tcp://127.0.0.1:1")
+    assert chosen.endpoints == {
+        "tiles": tiles,
+        "results": "tcp://127.0.0.1:1",
+        "ledger": "",
+        "beats": "",
+    }

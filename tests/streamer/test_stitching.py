@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer import stitching
-from streamer.message import Gap, GapReason, Interval, LedgerRow, ScoreMap
+from streamer.message import Gap, GapReason, Interval, ScoreMap
+from streamer.protocol import LedgerRow
 from streamer.stitching import StitchState
 
 LANES = (Interval(0, 16), Interval(16, 32), Interval(32, 36))

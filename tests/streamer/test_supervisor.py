@@ -9,7 +9,8 @@ from collections import deque
 import psutil
 import pytest
 
-from streamer.message import Heartbeat, Resume, StageState
+from streamer.message import Heartbeat, StageState
+from streamer.protocol import Resume
 from streamer.supervisor import Command, Supervisor, Watch, describe_exit
 
 MS = 1_000_000

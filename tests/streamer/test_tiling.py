@@ -1,5 +1,7 @@
 """Cutting lines into tiles: geometry, seams, losses, and every pixel exactly once."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -281,3 +283,21 @@ def test_every_pixel_is_in_one_core_one_gap_or_one_mask(
     ends = [r.ledger.first_line + r.ledger.line_count for r in rows]
     assert [0, *ends[:-1]] == [r.ledger.first_line for r in rows]
     assert covered(masked) == mask
+
+
+def test_tiles_are_cut_into_the_memory_that_is_given():
+    given = []
+
+    def allocate(shape, dtype):
+        given.append(np.full(shape, 255, dtype))  # of any content
+        return given[-1]
+
+    pixels = web(100)
+    state = replace(start_tiling(ORIGIN, grid()), allocate=allocate)
+    state, rows = cut(state, block(pixels))
+    rows += finish(state)[1]
+    tiles = [tile for row in rows for tile in row.tiles]
+    assert [id(tile.pixels) for tile in tiles] == [id(memory) for memory in given]
+    plain = [tile for row in cut_all(pixels, 100, grid()) for tile in row.tiles]
+    for tile, expected in zip(tiles, plain, strict=True):
+        np.testing.assert_array_equal(tile.pixels, expected.pixels)

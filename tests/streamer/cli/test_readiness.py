@@ -30,6 +30,7 @@ from streamer.cli.readiness import (
     probe_ports,
     probe_profile,
     probe_source,
+    probe_tile_memory,
 )
 
 if TYPE_CHECKING:
@@ -272,3 +273,30 @@ def test_both_alarm_endpoints_are_probed_and_local_sockets_are_not() -> None:
     findings = _ports("tcp://127.0.0.1:0", "tcp://127.0.0.1:0")
     assert [finding.subject for finding in findings] == ["alarms.publish", "alarms.snapshot"]
     assert _ports("ipc:///unused") == []
+
+
+def _memory(**tiles: int) -> list[readiness.Finding]:
+    shared = config.Transport(kind="shared_memory")
+    source = config.SimulatorSource(columns=65536)
+    return list(
+        probe_tile_memory(
+            config.Config(source=source, transport=shared, tiles=config.Tiles(**tiles))
+        )
+    )
+
+
+def test_tiles_that_fit_into_shared_memory() -> None:
+    (finding,) = _memory(lines=64, columns=1024)
+    assert (finding.topic, finding.state) == ("tiles", State.OK)
+    assert " slots of " in finding.found
+
+
+def test_too_little_shared_memory_says_what_to_set() -> None:
+    (finding,) = _memory(lines=65536, columns=65536, capacity=4096)
+    assert finding.state is State.FAIL
+    assert "tiles.capacity" in finding.advice
+
+
+def test_shared_memory_is_looked_at_only_when_it_is_chosen() -> None:
+    assert list(probe_tile_memory(config.Config())) == []
+    assert _memory(lines=511) == []  # the source's probe says that this is no multiple

@@ -21,7 +21,7 @@ def quiet(monkeypatch, tmp_path):
 
 def test_it_runs_with_the_given_configuration(monkeypatch):
     seen = []
-    monkeypatch.setattr(children, "run_score", seen.append)
+    monkeypatch.setattr(children, "run_score", lambda setting: seen.append(setting) or "")
     assert run_command(["score", *ALONE, "--process", "score-3"]) == 0
     assert seen[0].process == "score-3"
     assert seen[0].config.transport.tiles == "ipc:///x/tiles"
@@ -35,3 +35,10 @@ def test_an_engine_that_does_not_do_is_told_apart(monkeypatch, capsys, fault, co
     monkeypatch.setattr(children, "run_score", fail)
     assert run_command(["score", *ALONE]) == code
     assert f"error: {fault}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("fault", "code"), [("", 0), ("a tile was given up", 1)])
+def test_a_worker_that_must_not_go_on_ends_with_1(monkeypatch, capsys, fault, code):
+    monkeypatch.setattr(children, "run_score", lambda _: fault)
+    assert run_command(["score", *ALONE]) == code
+    assert capsys.readouterr().err == (f"error: {fault}\n" if fault else "")

@@ -1,6 +1,7 @@
 """What a stage process builds: sink and capture with real sockets, files and a made-up worker."""
 
 import json
+import os
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -10,11 +11,14 @@ import pytest
 
 from streamer.compose import children
 from streamer.compose.children import Setting, profile_tiles, roll_name, run_capture, run_sink
+from streamer.compose.tile_links import tile_inlets
 from streamer.config import Config, ConfigError
 from streamer.config_file import load_config
-from streamer.message import Credit, ScoreMap, Tile
+from streamer.message import ScoreMap, Tile
+from streamer.protocol import SEGMENT_PREFIX, Credit
 from streamer.sources import open_source
 from streamer.transport import zeromq
+from streamer.transport.segment import FOLDER
 from streamer.transport.zeromq import EndpointError, ZmqHub
 
 
@@ -55,7 +59,7 @@ def as_map(tile, value):
 def work(config, done):
     """Answer every tile with a map, as a worker would, until `done`."""
     hub = ZmqHub()
-    tiles = hub.connect_link(config.transport.tiles, "w")
+    tiles = tile_inlets(config, hub, "w")["cam0"]
     results = hub.connect_outlet(config.transport.results)
     tiles.send(Credit("w", 2, (), 0, 2))
     while not done.is_set():
@@ -63,13 +67,18 @@ def work(config, done):
         while (tile := tiles.receive()) is not None:
             if not isinstance(tile, Tile):
                 continue  # capture also asks for profiles
+            assert tiles.holds(tile)
             assert results.send(as_map(tile, 2.0 if tile.sequence == 1 else 0.0))
             tiles.send(Credit("w", 1, (), 0, 2))
         tiles.send(Credit("w", 0, (), 0, 2))
     hub.close()
 
 
-def test_capture_and_sink_make_a_roll_folder(config, monkeypatch):
+@pytest.mark.parametrize("kind", ["sockets", "shared_memory"])
+def test_capture_and_sink_make_a_roll_folder(config, monkeypatch, kind):
+    config = config.model_copy(
+        update={"transport": config.transport.model_copy(update={"kind": kind})}
+    )
     opened = []
 
     def open_watched(*given):
@@ -93,6 +102,7 @@ def test_capture_and_sink_make_a_roll_folder(config, monkeypatch):
     assert manifest["roll"] == "r1"
     assert manifest["config_digest"] == config.digest
     assert manifest["truth"]["version"] == 1
+    assert not list(FOLDER.glob(f"{SEGMENT_PREFIX}*-{os.getpid()}-*"))
     assert len(opened) == 1
     assert opened[0].read_into(np.empty((1, 160), np.uint8)) is None  # closed
 

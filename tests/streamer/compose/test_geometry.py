@@ -3,7 +3,7 @@
 import pytest
 
 from streamer.backbones.footprint import FOOTPRINTS
-from streamer.compose.geometry import tile_grid, web_geometry
+from streamer.compose.geometry import largest_tile, tile_grid, web_geometry
 from streamer.config import Config, ConfigError
 from streamer.config_file import load_config
 from streamer.message import Interval
@@ -75,3 +75,11 @@ def test_no_halo_is_smaller_than_what_a_score_sees(name, window_stride):
 def test_what_does_not_fit_is_a_fault_of_the_configuration(settings, columns, text):
     with pytest.raises(ConfigError, match=text):
         tile_grid(config(*settings), columns)
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [(2200, (768, 1024 + 256)), (1024, (768, 1024)), (1000, (768, 1000)), (1060, (768, 1064))],
+)
+def test_the_largest_tile_holds_core_and_halo(columns, expected):
+    assert largest_tile(tile_grid(Config(), columns)) == expected

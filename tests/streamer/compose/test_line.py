@@ -66,7 +66,7 @@ def test_a_source_that_cannot_be_opened_is_named(config, tmp_path):
 
 def test_endpoints_are_private_unless_given(config):
     filled = with_endpoints(config("transport.ledger=tcp://127.0.0.1:9"), Path("/run/x")).transport
-    assert filled.model_dump() == {
+    assert filled.endpoints == {
         "tiles": "ipc:///run/x/tiles",
         "results": "ipc:///run/x/results",
         "ledger": "tcp://127.0.0.1:9",

@@ -8,7 +8,8 @@ import pytest
 
 from streamer.config import Config
 from streamer.dispatch import Dispatcher, DispatchSettings
-from streamer.message import Credit, Halo, ScoreMap, Tile, TileAddress
+from streamer.message import Halo, ScoreMap, Tile, TileAddress
+from streamer.protocol import Credit
 from streamer.scoring.tile_scorer import TileScorer, open_tile_scorer
 from streamer.web import WebGeometry
 

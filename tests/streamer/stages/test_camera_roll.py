@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from streamer.message import EndOfRoll, GapReason, Hello, Interval, LedgerRow
+from streamer.message import GapReason, Interval
+from streamer.protocol import EndOfRoll, Hello, LedgerRow
 from streamer.side_by_side import CameraPlace
 from streamer.stages.camera_roll import ENDED_EARLIER, CameraRoll
 from streamer.stages.verdicts import RollVerdicts

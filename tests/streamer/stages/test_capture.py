@@ -4,30 +4,33 @@ import functools
 import threading
 from dataclasses import dataclass, field
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamer.dispatch import DispatchSettings
 from streamer.message import (
-    Ack,
-    Credit,
-    EndOfRoll,
     Gap,
     GapReason,
     Heartbeat,
-    Hello,
-    LedgerRow,
     LineBlock,
     LineLoss,
-    ProfileQuery,
     ProfileState,
-    Resume,
     StageState,
     TileAddress,
-    TileFailed,
 )
 from streamer.ports import WebFormat
+from streamer.protocol import (
+    Ack,
+    Credit,
+    EndOfRoll,
+    Hello,
+    LedgerRow,
+    ProfileQuery,
+    Resume,
+    TileFailed,
+)
 from streamer.stages import capture
 from streamer.stages.capture import CaptureLinks, CapturePlan, CaptureStage
 from streamer.stages.pulse import Pulse
@@ -615,3 +618,20 @@ def test_nothing_announced_is_ever_forgotten(clock, script, overload, deaths, fa
     assert roll.run() == ""
     assert set(roll.fates().values()) == {1}
     assert roll.sink.all(EndOfRoll)[0].rows == len(roll.sink.all(LedgerRow)) > 0
+
+
+def test_tiles_are_cut_into_the_memory_of_their_link(line):
+    given = []
+
+    def allocate(shape, dtype):
+        given.append(shape)
+        return np.empty(shape, dtype)
+
+    roll = line([100])
+    roll.stage.links.allocate = allocate
+    worker = roll.add()
+    assert roll.run() == ""
+    assert given == [
+        tile.pixels.shape for tile in sorted(worker.tiles, key=lambda t: (t.sequence, t.lane))
+    ]
+    assert len(given) == 14

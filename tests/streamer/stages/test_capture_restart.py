@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from streamer.dispatch import DispatchSettings
-from streamer.message import Ack, EndOfRoll, Gap, Hello, LineBlock, ProfileState, Resume, ScoreMap
+from streamer.message import Gap, LineBlock, ProfileState, ScoreMap
 from streamer.ports import Verdict, WebFormat
+from streamer.protocol import Ack, EndOfRoll, Hello, Resume
 from streamer.stages.capture import CaptureLinks, CapturePlan, CaptureStage
 from streamer.stages.pulse import Pulse
 from streamer.stages.score import ScoreLinks, ScoreStage

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from streamer.message import EndOfRoll, GapReason, Hello, Interval, LedgerRow
+from streamer.message import GapReason, Interval
+from streamer.protocol import EndOfRoll, Hello, LedgerRow
 from streamer.side_by_side import CameraPlace
 from streamer.stages.announcer import AlarmOrigin
 from streamer.stages.camera_roll import CameraRoll

@@ -5,19 +5,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from streamer.message import (
-    Credit,
-    Halo,
-    Heartbeat,
-    ProfileQuery,
-    ProfileState,
-    Resume,
-    ScoreMap,
-    StageState,
-    Tile,
-    TileFailed,
-)
+from streamer.message import Halo, Heartbeat, ProfileState, ScoreMap, StageState, Tile
 from streamer.ports import Verdict
+from streamer.protocol import Credit, ProfileQuery, Resume, TileFailed
 from streamer.stages.pulse import Pulse
 from streamer.stages.rated_log import LINES_PER_SECOND
 from streamer.stages.score import PREFETCH_TILES, ScoreLinks, ScoreStage
@@ -382,3 +372,37 @@ def test_figures_of_a_lanes_profile_are_shown_with_its_number(bench):
     assert figures["lane0_profile_drift"] == 0.125
     assert figures["lane1_profile_drift"] == 0.25
     assert figures["tiles"] == 2
+
+
+def test_a_tile_that_was_given_up_before_its_turn_is_not_scored(bench, caplog):
+    bench.stage.links.holds = lambda held: held.sequence != 1
+    bench.give(tile(0), tile(1), tile(2))
+    assert bench.stage.run() == ""
+    assert bench.scorer.done == [("score", 0), ("score", 2)]
+    assert [m.sequence for m in bench.delivered(ScoreMap)] == [0, 2]
+    assert bench.said(TileFailed) == []  # capture knows
+    assert sum(credit.tiles for credit in bench.said(Credit)) == PREFETCH_TILES + 3
+    assert "was given up before its turn" in caplog.text
+
+
+def test_a_tile_that_was_given_up_while_it_was_scored_ends_the_worker(bench):
+    """What the scorer has learnt meanwhile may be of other pixels."""
+    given_up = set()
+    bench.scorer.during = lambda scored: given_up.add(scored.sequence) if scored.sequence else None
+    bench.stage.links.holds = lambda held: held.sequence not in given_up
+    bench.give(tile(0), tile(1), tile(2))
+    fault = bench.stage.run()
+    assert fault == f"tile {tile(1).address} was given up while it was scored"
+    assert [m.sequence for m in bench.delivered(ScoreMap)] == [0]
+    assert bench.scorer.done == [("score", 0), ("score", 1)]
+    assert bench.delivered(Heartbeat)[-1].state is StageState.STOPPED
+
+
+def test_a_tile_that_the_link_cannot_take_goes_back_to_capture(bench, caplog):
+    failed = TileFailed(tile(0).address, "w", "segment must be of this host")
+    bench.give(failed, tile(1))
+    assert bench.stage.run() == ""
+    assert bench.said(TileFailed) == [failed]
+    assert [m.sequence for m in bench.delivered(ScoreMap)] == [1]
+    assert sum(credit.tiles for credit in bench.said(Credit)) == PREFETCH_TILES + 2
+    assert "cannot be taken: segment must be of this host" in caplog.text

@@ -3,16 +3,9 @@
 import numpy as np
 import pytest
 
-from streamer.message import (
-    Credit,
-    Halo,
-    ProfileQuery,
-    ProfileState,
-    ScoreMap,
-    Tile,
-    TileFailed,
-)
+from streamer.message import Halo, ProfileState, ScoreMap, Tile
 from streamer.ports import Verdict
+from streamer.protocol import Credit, ProfileQuery, TileFailed
 from streamer.stages.pulse import Pulse
 from streamer.stages.score import PREFETCH_TILES, ScoreLinks, ScoreStage
 from streamer.transport.memory import MemoryLink

@@ -10,21 +10,17 @@ from hypothesis import strategies as st
 
 from streamer.decision import DecisionSettings
 from streamer.message import (
-    Ack,
     AlarmKind,
     DefectState,
-    EndOfRoll,
     Gap,
     GapReason,
     Heartbeat,
-    Hello,
     Interval,
-    LedgerRow,
-    Resume,
     ScoreMap,
     StageState,
     TileAddress,
 )
+from streamer.protocol import Ack, EndOfRoll, Hello, LedgerRow, Resume
 from streamer.stages.announcer import AlarmOrigin
 from streamer.stages.pulse import Pulse
 from streamer.stages.sink import SinkLinks, SinkPlan, SinkStage

@@ -8,18 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamer.decision import DecisionSettings
-from streamer.message import (
-    Ack,
-    AlarmKind,
-    EndOfRoll,
-    Gap,
-    GapReason,
-    Hello,
-    Interval,
-    LedgerRow,
-    Resume,
-    ScoreMap,
-)
+from streamer.message import AlarmKind, Gap, GapReason, Interval, ScoreMap
+from streamer.protocol import Ack, EndOfRoll, Hello, LedgerRow, Resume
 from streamer.side_by_side import CameraPlace
 from streamer.stages import sink
 from streamer.stages.announcer import AlarmOrigin

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.message import Gap, GapReason, Interval, LedgerRow, ScoreMap
+from streamer.message import Gap, GapReason, Interval, ScoreMap
+from streamer.protocol import LedgerRow
 from streamer.stages.verdicts import RollVerdicts
 from streamer.stitching import StitchState
 

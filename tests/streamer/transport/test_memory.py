@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from streamer.message import Ack, Halo, Resume, Tile
+from streamer.message import Halo, Tile
+from streamer.protocol import Ack, Resume
 from streamer.transport.memory import MemoryLink, MemorySwitchboard
 from streamer.wire import WireError
 

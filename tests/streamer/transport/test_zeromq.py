@@ -1,5 +1,6 @@
-"""Real sockets: delivery in order, lost peers, strangers, handover and taken endpoints."""
+"""What every transport promises, over ipc, tcp and shared memory; and what sockets refuse."""
 
+import dataclasses
 import socket
 import time
 
@@ -8,19 +9,51 @@ import pytest
 import zmq
 
 from streamer import wire
-from streamer.message import Ack, Halo, Heartbeat, Resume, StageState, Tile
+from streamer.message import Halo, Heartbeat, StageState, Tile
+from streamer.protocol import Ack, Resume
 from streamer.transport import zeromq
+from streamer.transport.segment import SegmentPlan, make_segment
+from streamer.transport.shared_memory import SlotLink, SlotSwitchboard, TileMemory
 from streamer.transport.zeromq import EndpointError, ZmqHub
 
 
+class SlotHub(ZmqHub):
+    """The sockets of one process whose tiles go through shared memory."""
+
+    memory = None
+
+    def bind_switchboard(self, endpoint):
+        return SlotSwitchboard(super().bind_switchboard(endpoint), self.memory)
+
+    def connect_link(self, endpoint, name):
+        return SlotLink(super().connect_link(endpoint, name), name)
+
+
+@pytest.fixture(params=["ipc", "tcp", "shared_memory"])
+def kind(request):
+    return request.param
+
+
 @pytest.fixture
-def hubs(monkeypatch):
+def memory(kind):
+    """What capture cuts tiles into, where it is shared."""
+    if kind != "shared_memory":
+        yield None
+        return
+    memory = TileMemory(make_segment(SegmentPlan.of_tiles(100, 2048 * 16 * 2), "test"))
+    yield memory
+    memory.close()
+
+
+@pytest.fixture
+def hubs(monkeypatch, memory):
     """Opens hubs, each as a process would have one, and closes them."""
     monkeypatch.setattr(zeromq, "LINGER_MS", 200)
     opened = []
 
     def open_hub():
-        opened.append(ZmqHub())
+        opened.append(SlotHub() if memory else ZmqHub())
+        opened[-1].memory = memory
         return opened[-1]
 
     yield open_hub
@@ -28,9 +61,22 @@ def hubs(monkeypatch):
         hub.close()
 
 
-@pytest.fixture(params=["ipc", "tcp"])
-def endpoint(request, tmp_path, free_endpoint):
-    return f"ipc://{tmp_path}/s" if request.param == "ipc" else free_endpoint
+@pytest.fixture
+def tile(memory):
+    """Makes tiles of 16 columns in the memory that their transport wants."""
+
+    def make(lines=16):
+        allocate = memory.allocate if memory else np.empty
+        pixels = allocate((lines, 16), np.dtype(np.uint16))
+        pixels[:] = np.arange(lines * 16).reshape(lines, 16)
+        return Tile("r", "c", 0, 0, 0, lines, 0, 16, Halo(), pixels, 0, "d")
+
+    return make
+
+
+@pytest.fixture
+def endpoint(kind, tmp_path, free_endpoint):
+    return free_endpoint if kind == "tcp" else f"ipc://{tmp_path}/s"
 
 
 @pytest.fixture
@@ -51,13 +97,12 @@ def wait_for(answer, timeout_s=5.0):
     return pytest.fail("nothing came")
 
 
+def rejected(board):
+    return getattr(board, "_board", board).rejected
+
+
 def beat(n=0):
     return Heartbeat("score", "score-0", StageState.READY, n, 0, 0, 0)
-
-
-def tile(lines=16):
-    pixels = np.arange(lines * 16, dtype=np.uint16).reshape(lines, 16)
-    return Tile("r", "c", 0, 0, 0, lines, 0, 16, Halo(), pixels, 0, "d")
 
 
 def test_outlets_reach_the_inlet_in_order(hubs, endpoint):
@@ -82,7 +127,20 @@ def test_a_switchboard_answers_the_link_that_asked(hubs, endpoint):
     assert a.receive() is None
 
 
-def test_pixels_arrive_as_they_were(hubs, endpoint):
+def test_pixels_arrive_as_they_were(hubs, endpoint, tile):
+    board = hubs().bind_switchboard(endpoint)
+    link = hubs().connect_link(endpoint, "w")
+    link.send(Resume(0, 0))
+    wait_for(board.receive)
+    sent = tile(512)
+    assert board.send("w", sent)
+    got = wait_for(link.receive)
+    np.testing.assert_array_equal(got.pixels, sent.pixels)
+    assert dataclasses.replace(got, pixels=sent.pixels) == sent
+    assert not got.pixels.flags.writeable
+
+
+def test_results_carry_their_pixels_with_them(hubs, endpoint, tile):
     inlet = hubs().bind_inlet(endpoint)
     outlet = hubs().connect_outlet(endpoint)
     sent = tile(512)
@@ -114,7 +172,7 @@ def test_a_peer_that_left_is_noticed(hubs, endpoint):
     wait_for(lambda: not board.send("w", Ack(())))
 
 
-def test_a_peer_that_takes_nothing_is_full_at_some_point_and_never_blocks(hubs, endpoint):
+def test_a_peer_that_takes_nothing_is_full_at_some_point_and_never_blocks(hubs, endpoint, tile):
     board = hubs().bind_switchboard(endpoint)
     link = hubs().connect_link(endpoint, "slow")
     link.send(Resume(0, 0))
@@ -183,7 +241,7 @@ def test_a_stranger_without_a_name_that_reads_is_dropped(hubs, endpoint):
     link = hubs().connect_link(endpoint, "friend")
     link.send(Resume(3, 3))
     assert wait_for(board.receive) == ("friend", Resume(3, 3))
-    wait_for(lambda: board.receive() or board.rejected == 3)
+    wait_for(lambda: board.receive() or rejected(board) == 3)
     stranger.term()
 
 
