@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 BASE = "balanced"
 BACKGROUND_CELLS = 15  # side of the neighbourhood whose median is the background of a cell
+TYPICAL_SHARE = 0.99  # of the cells of a map, taken as typical web
 SOFTENING = 0.1  # of the mean noise: a channel that is silent on a web must not rule
 
 
@@ -128,23 +129,32 @@ class OrderedFca(FcaFast):
         return blur(sign * chosen.nanmean(dim=0), (0, 1), self.sigma_blur)
 
 
-def _noise(maps: torch.Tensor) -> torch.Tensor:
-    """What a channel scores on typical web, (C, 1, 1), softened."""
-    own = maps.flatten(1).median(dim=1).values
-    return (own + SOFTENING * own.mean() + 1e-9).view(-1, 1, 1)
+def _typical(maps: torch.Tensor) -> torch.Tensor:
+    """(C, H, W) error maps to (C, n) with the strongest hundredth of each channel cut to its least.
+
+    That keeps defects out. Medians would not do: most channels are silent on most of a web.
+    """
+    values = maps.flatten(1)
+    rank = max(round(TYPICAL_SHARE * values.shape[1]), 1)
+    return torch.minimum(values, values.kthvalue(rank, dim=1, keepdim=True).values)
 
 
 def by_noise(maps: torch.Tensor, power: float) -> torch.Tensor:
-    """(C, H, W) error maps to (H, W): channels weighted by a power of their noise, mean 1."""
-    weights = _noise(maps) ** -power
+    """(C, H, W) error maps to (H, W): channels weighted by a power of their noise, mean 1.
+
+    Noise is what a channel scores on typical web in the mean.
+    """
+    noise = _typical(maps).mean(dim=1)
+    weights = (noise + SOFTENING * noise.mean() + 1e-9).view(-1, 1, 1) ** -power
     return (maps * (weights / weights.mean())).mean(dim=0)
 
 
 def standardised(maps: torch.Tensor) -> torch.Tensor:
-    """(C, H, W) error maps less their median, in units of their spread over the web."""
-    middle = maps.flatten(1).median(dim=1).values.view(-1, 1, 1)
-    spread = (maps - middle).abs().flatten(1).median(dim=1).values
-    return (maps - middle) / (spread + SOFTENING * spread.mean() + 1e-9).view(-1, 1, 1)
+    """(C, H, W) error maps less their mean on typical web, in units of their deviation there."""
+    known = _typical(maps)
+    middle, spread = known.mean(dim=1), known.std(dim=1)
+    soft = (spread + SOFTENING * spread.mean() + 1e-9).view(-1, 1, 1)
+    return (maps - middle.view(-1, 1, 1)) / soft
 
 
 def top_channels(maps: torch.Tensor, share: float) -> torch.Tensor:

@@ -122,7 +122,25 @@ class TestMerging:
     def test_standardised_maps_have_no_unit(self) -> None:
         maps = torch.rand(4, 8, 8, generator=torch.Generator().manual_seed(3))
         assert torch.allclose(standardised(maps), standardised(3 * maps), atol=1e-4)
-        assert standardised(maps).flatten(1).median(dim=1).values.abs().max() < 1e-6
+        assert standardised(maps).flatten(1).mean(dim=1).abs().max() < 0.1
+        assert standardised(maps).flatten(1).std(dim=1).sub(0.9).abs().max() < 0.1
+
+    def test_channels_that_are_mostly_silent_have_noise_of_their_own(self) -> None:
+        """Nine of ten cells are 0, so that all medians are."""
+        generator = torch.Generator().manual_seed(4)
+        spikes = (torch.rand(2, 20, 20, generator=generator) < 0.1).float()
+        maps = spikes * torch.tensor([0.1, 0.9]).view(2, 1, 1)
+        assert maps.flatten(1).median(dim=1).values.tolist() == [0, 0]
+        weighted = by_noise(maps, 1.0)
+        alone = [weighted[(spikes[n] > 0) & (spikes[1 - n] == 0)].mean() for n in range(2)]
+        assert alone[1] < 2 * alone[0] < alone[0] * 9
+
+    def test_a_defect_is_no_noise(self) -> None:
+        maps = torch.rand(2, 20, 20, generator=torch.Generator().manual_seed(5)) * 0.1
+        spoilt = maps.clone()
+        spoilt[0, 3, 3] = 1.0
+        clean, dirty = by_noise(maps, 1.0), by_noise(spoilt, 1.0)
+        assert torch.allclose(clean[10:], dirty[10:], rtol=0.01)
 
     def test_a_silent_channel_does_not_divide_by_nothing(self) -> None:
         maps = torch.zeros(2, 5, 5)
