@@ -6,7 +6,7 @@ import cv2
 import held_out
 import numpy as np
 import pytest
-from held_out import BASES, candidates, leave_each_out, parse_options, run
+from held_out import BASES, Bar, candidates, leave_each_out, parse_options, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -54,6 +54,24 @@ class TestLeavingOut:
         for number, one in enumerate(left):
             others = np.delete(values, number, axis=1).mean(axis=1)
             assert others[int(one.blind[1:]), 0] == others[:, 0].max()
+
+    def test_a_bar_rules_out_what_a_seen_set_loses_by(self) -> None:
+        table = figures([[0.9, 0.9, 0.1], [0.5, 0.5, 0.5]])  # c0 is best, and fails on s2
+        bar = Bar({f"s{n}": np.array([0.4]) for n in range(3)}, 0.005)
+        left = leave_each_out(table, bar)
+        assert [(one.seeing, one.blind) for one in left] == [
+            ("c1", "c1"),
+            ("c1", "c1"),
+            ("c1", "c0"),
+        ]
+        assert round(float(left[2].optimism[0]), 3) == 0.4  # who has not seen s2 fails on it
+        assert {one.seeing for one in leave_each_out(table)} == {"c0"}
+
+    def test_where_nothing_passes_the_mean_decides(self) -> None:
+        bar = Bar({f"s{n}": np.array([0.99]) for n in range(2)}, 0.0)
+        assert {one.seeing for one in leave_each_out(figures([[0.2, 0.3], [0.1, 0.1]]), bar)} == {
+            "c0"
+        }
 
     def test_one_set_cannot_be_left_out(self) -> None:
         with pytest.raises(ValueError, match="sets must be two or more to leave one out, got 1"):
