@@ -175,11 +175,13 @@ class SetTable:
         return cls(pairs, dict(zip(names, seconds, strict=True)))
 
 
-def judge_set(set_name: str, found: Mapping[str, Maps], options: argparse.Namespace) -> SetTable:
-    """All figures of all variants on a set."""
+def judge_set(
+    classes: Sequence[ImageClass], found: Mapping[str, Maps], options: argparse.Namespace
+) -> SetTable:
+    """All figures of all variants on a set; of classes with boxes those of regions alone."""
     base = found[BASE].images
-    weights = Resampling(options.seed, options.resamples).weights(set_name, base)
-    protocols = {image.class_name: Protocol() for image in base}
+    weights = Resampling(options.seed, options.resamples).weights(classes[0].set_name, base)
+    protocols = {one.name: Protocol(boxes=one.boxes) for one in classes}
     mpix = sum(image.shape[0] * image.shape[1] for image in base) / 1e6
     own = evaluate_set(base, weights, protocols).mean
     pools = list(_pools(base))
@@ -242,7 +244,7 @@ def measure(options: argparse.Namespace) -> Iterator[tuple[str, SetTable]]:
                 if IN_ORDER in names:
                     before = maps[BASE]
                     maps[IN_ORDER] = Maps(less_history(before.images), before.seconds)
-                judge_set(set_name, maps, options).save(file)
+                judge_set(classes, maps, options).save(file)
             yield set_name, SetTable.load(file)
 
 

@@ -99,4 +99,6 @@ def _hit_shares(
         hit = (drawn @ pool.above.T) / normal[:, None] < how.false_area
         hits += (weights * hit).sum(axis=1)
         regions += weights.sum(axis=1)
-    return np.divide(hits, regions, out=np.full(hits.size, np.nan), where=regions > 0)
+    shares: Values = np.full(hits.size, np.nan)
+    np.divide(hits, regions, out=shares, where=regions > 0)
+    return shares

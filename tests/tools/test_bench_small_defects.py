@@ -1,6 +1,7 @@
 """The bench of small defects: the whole way on a made-up set, its tables and exit codes."""
 
 import json
+import shutil
 
 import bench_small_defects
 import cv2
@@ -85,6 +86,17 @@ class TestRun:
         assert run(chosen) == 0
         assert capsys.readouterr().out == first
         assert first.startswith("### Mean of the sets")
+
+
+def test_boxes_have_figures_of_regions_alone(data, tmp_path) -> None:
+    boxed = tmp_path / "boxed"
+    shutil.copytree(data / "woven", boxed / "woven")
+    (boxed / "woven" / "holes" / "boxes.json").write_text("{}")
+    out = tmp_path / "out.json"
+    assert run(options(boxed, tmp_path / "work", "--limit", "1", "--json", str(out))) == 0
+    figures = set(json.loads(out.read_text())["woven"][BASE])
+    assert {"pro30", "region_hits"} <= figures
+    assert not {"auroc", "ap"} & figures
 
 
 class TestExitCodes:
