@@ -4,10 +4,12 @@
         [--learnt M ...] [--wanted RATE ...] [--work DIR] [--json OUT]
 
 Each web is scored once, tile by tile as a worker of the default line scores it, with the texture of
-its first 1.5 m. The alarm level is calibrated on the first metres (--learnt) for each wanted rate
-and tail; on the rest *blocks* above it are counted, the unit of the statement, and *alarms*, the
-defects that the line's decision makes of them. Scores and counts of a finished web are kept in
---work, so that the same command goes on where it was interrupted.
+its first 1.5 m. The alarm level is calibrated on the scores of the first metres (--learnt) for each
+wanted rate and tail. (A line that learns on its own scores the cores of its first tiles without
+their halo, which gives a slightly lower level.) On the rest *blocks* above it are counted, the unit
+of the statement, and *alarms*, the defects that the line's decision makes of them. Scores and
+counts of a finished web are kept in --work, so that the same command goes on where it was
+interrupted. Exit code 1: a rate lies outside what was stated.
 """
 
 from __future__ import annotations
