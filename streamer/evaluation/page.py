@@ -35,6 +35,20 @@ IMAGE_TITLES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Stroke:
+    """How the curves of a run are drawn; `dashes` as SVG has them, "none": a solid line."""
+
+    colour: str
+    dashes: str
+
+
+def stroke_of(number: int) -> Stroke:
+    """That of a run, counted from 0: no two are alike, the dashes tell apart what has a colour."""
+    rounds, colour = divmod(number, len(COLOURS))
+    return Stroke(COLOURS[colour], f"{3 * rounds} 3" if rounds else "none")
+
+
+@dataclass(frozen=True, slots=True)
 class ClassCurves:
     """The curves of a class: path by plot, by run."""
 
@@ -101,7 +115,7 @@ def signed_text(value: float | None) -> str:
 def _context(content: PageContent) -> dict[str, Any]:
     runs = content.document["runs"]
     names = [run["name"] for run in runs]
-    colours = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(names)}
+    strokes = {name: stroke_of(number) for number, name in enumerate(names)}
     configs = {
         run["name"]: yaml.safe_dump(run["config"], sort_keys=False, allow_unicode=True)
         for run in runs
@@ -114,7 +128,7 @@ def _context(content: PageContent) -> dict[str, Any]:
         "plots": PLOTS,
         "plot_width": WIDTH,
         "plot_height": HEIGHT,
-        "colours": colours,
+        "strokes": strokes,
         "titles": TITLES,
         "image_titles": IMAGE_TITLES,
         "configs": configs,

@@ -370,15 +370,11 @@ class TestBadInput:
         assert text in capsys.readouterr().err
 
 
-def real_data():
-    beside = Path(__file__).parents[4] / "shared" / "data"
-    return Path(os.environ.get("LINESCAN_DATA", str(beside)))
-
-
 @pytest.mark.real_data
 def test_figures_of_real_images_are_those_of_another_library(capsys, tmp_path):
     """From the kept maps on everything again: interpolation, crop, regions, pooling, AUROC, AP."""
-    folder = real_data() / "crackforest" / "asphalt"
+    data = os.environ.get("LINESCAN_DATA", str(Path(__file__).parents[4] / "shared" / "data"))
+    folder = Path(data) / "crackforest" / "asphalt"
     found = document(capsys, folder, "--limit", 6, "--work", "kept")
     figures = found["runs"][0]["sets"]["crackforest"]["classes"]["asphalt"]["figures"]
     scores, truth, peaks = [], [], {}

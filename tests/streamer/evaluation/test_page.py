@@ -4,6 +4,8 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streamer.evaluation.gallery import Case
 from streamer.evaluation.page import (
@@ -15,6 +17,7 @@ from streamer.evaluation.page import (
     render_page,
     short_text,
     signed_text,
+    stroke_of,
 )
 
 TIMES = ("backbone", "scoring", "backbone_cpu", "scoring_cpu")
@@ -121,13 +124,22 @@ def test_differences_are_marked_when_their_interval_leaves_out_zero():
     assert "+.050 to +.200" in text
 
 
-def test_curves_have_the_colour_of_their_run():
-    paths = {"base": {"roc": "M0 140L200 0"}, "other": {"roc": "M0 140L10 0"}}
+def test_curves_have_the_stroke_of_their_run():
+    names = ["base", *(f"other{number}" for number in range(1, 20))]
+    paths = {name: {"roc": f"M0 140L{number} 0"} for number, name in enumerate(names)}
     against = {"mean": {}, "sets": {}}
-    runs = run("base"), run("other", against_base=against)
+    runs = run("base"), *(run(name, against_base=against) for name in names[1:])
     text, _ = page(*runs, curves=[ClassCurves("lace", "red", paths)])
-    assert f'd="M0 140L200 0" fill="none" stroke="{COLOURS[0]}"' in text
-    assert f'd="M0 140L10 0" fill="none" stroke="{COLOURS[1]}"' in text
+    key = re.findall(r'<path d="M0 2L30 2" (stroke="#\w+" stroke-dasharray="[^"]+")', text)
+    drawn = re.findall(r'fill="none" (stroke="#\w+" stroke-dasharray="[^"]+")', text)
+    assert drawn == key
+    assert len(set(drawn)) == len(names)
+    assert drawn[0] == f'stroke="{COLOURS[0]}" stroke-dasharray="none"'
+
+
+@given(st.integers(0, 500), st.integers(0, 500))
+def test_no_two_runs_are_drawn_alike(one, other):
+    assert (stroke_of(one) == stroke_of(other)) == (one == other)
 
 
 def test_the_gallery_shows_pictures_and_maps():
