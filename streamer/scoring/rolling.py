@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streamer.message import ProfileState
+from streamer.scoring.band_prototypes import combine_prototypes, learn_prototypes
 from streamer.scoring.bands import BandPlace, BandReference, combine_bands, learn_bands
 from streamer.scoring.features import learn_scale
 from streamer.scoring.profile import complete_profile, require_bands
@@ -27,6 +28,7 @@ from streamer.scoring.segment import Segment
 if TYPE_CHECKING:
     from streamer.message import ScoreArray
     from streamer.scoring.bands import BandMedians
+    from streamer.scoring.fca import FcaFast
     from streamer.scoring.features import ChannelScale
     from streamer.scoring.lane import LaneKey
     from streamer.scoring.lesson import Lesson
@@ -131,7 +133,7 @@ class RollingLane:
             known = [one for one in medians.values() if one is not None]
             if not known:
                 break  # nothing but masks, or nothing that would pass the gate
-            reference = combine_bands(known)
+            reference = self._combine(known)
             tiles = self._judge_again(tiles, self._profile(scale, reference, []))
             segments = tuple(
                 Segment.of(number, medians[number], maps(group))
@@ -159,9 +161,21 @@ class RollingLane:
 
     def _learn(self, tiles: list[SeenTile], gate: float) -> BandMedians | None:
         """From tiles in order."""
-        return learn_bands(
-            strips(tiles, gate), self.plan.band_width, require_bands(self.lesson.method)
-        )
+        method, width, rule = self._method, self.plan.band_width, self.plan.prototypes
+        if width is None or rule.count == 1:
+            return learn_bands(strips(tiles, gate), width, method)
+        return learn_prototypes(strips(tiles, gate), width, rule, method)
+
+    def _combine(
+        self, parts: list[BandMedians], previous: BandReference | None = None
+    ) -> BandReference:
+        if self.plan.prototypes.count == 1:
+            return combine_bands(parts, previous)
+        return combine_prototypes(parts, previous, self.plan.prototypes, self._method)
+
+    @property
+    def _method(self) -> FcaFast:
+        return require_bands(self.lesson.method)
 
     def _judge_again(self, tiles: list[SeenTile], profile: TextureProfile) -> list[SeenTile]:
         """With the scores that `profile` gives, segment by segment; NaN where no window fits."""
@@ -188,7 +202,7 @@ class RollingLane:
         usable = [one for one in segments if one.number < newest][-plan.segments :]
         known = [one.medians for one in usable if one.medians is not None]
         before = _bands_of(present)
-        reference = combine_bands(known, before) if known else before
+        reference = self._combine(known, before) if known else before
         scores = [one for segment in usable for one in segment.scores]
         profile = self._profile(present.scale, reference, scores)
         if not any(np.isfinite(one).any() for one in scores):
@@ -198,7 +212,7 @@ class RollingLane:
 
     def _use(self, sequence: int, profile: TextureProfile, segments: tuple[Segment, ...]) -> None:
         """Judge by `profile` from tile `sequence` on, and let others know."""
-        levels, state = require_bands(self.lesson.method).levels, self.state
+        levels, state = self._method.levels, self.state
         reference = _bands_of(profile)
         before = reference if state.profile is None else _bands_of(state.profile)
         first = reference if state.first is None else state.first

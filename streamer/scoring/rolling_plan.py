@@ -15,6 +15,14 @@ SPARE_TILES = 8  # on their way to a worker or to the sink when a profile is mad
 
 
 @dataclass(frozen=True, slots=True)
+class PrototypeRule:
+    """How many references a band has at most; each stands for `least_share` of its windows."""
+
+    count: int = 1
+    least_share: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
 class RollingPlan:
     """Everything happens at sequence numbers that follow from these figures and the web alone.
 
@@ -40,6 +48,7 @@ class RollingPlan:
     own_reference: bool = False
     refreshes: bool = True
     change_tiles: int = 0
+    prototypes: PrototypeRule = PrototypeRule()
 
     def __post_init__(self) -> None:
         require(self.refresh_tiles > 0, "refresh_tiles must be > 0", self.refresh_tiles)
@@ -68,6 +77,7 @@ class RollingPlan:
             own_reference=profile.own_reference,
             refreshes=refreshes,
             change_tiles=-(-geometry.lines(profile.change_m) // tile_lines),
+            prototypes=PrototypeRule(profile.prototypes, profile.prototype_share),
         )
 
     def segment_of(self, sequence: int) -> int:

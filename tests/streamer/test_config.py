@@ -54,6 +54,14 @@ def test_bands_are_eight_features_with_a_rolling_profile_and_one_else():
             r"change_m must be <= 32 \* refresh_m = 32, got 10, 0, 1.5, 33",
         ),
         (
+            {"profile": {"mode": "fixed", "prototypes": 2}},
+            "prototypes = 2 needs mode: rolling, got mode: fixed",
+        ),
+        (
+            {"profile": {"mode": "rolling", "prototypes": 2, "band_features": 0}},
+            "prototypes = 2 needs band_features > 0, got 0; 4096 is one band",
+        ),
+        (
             {"profile": {"mode": "rolling", "file": "p"}},
             "file needs mode: fixed, got mode: rolling",
         ),
