@@ -79,7 +79,7 @@ def test_a_band_that_shows_nothing_new_keeps_what_it_had_or_borrows() -> None:
         assert torch.equal(known.reference[kept], before.reference[kept])
     assert max(lows(known.reference[2])) < 2
     # The one that has a single prototype repeats it.
-    rule = PrototypeRule(2, 0.5)
+    rule = PrototypeRule(1)
     few = combine_prototypes([learnt(web(1, [(50, 0)], 16), 8, rule)], before, rule, METHOD)
     assert torch.equal(few.reference[2, 0], few.reference[2, 1])
     alone = combine_prototypes([learnt(web(1, [(50, 0)], 16), 8)], None, RULE, METHOD)
