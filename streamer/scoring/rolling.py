@@ -14,6 +14,14 @@ from streamer.scoring.bands import BandPlace, BandReference, combine_bands, lear
 from streamer.scoring.features import learn_scale
 from streamer.scoring.profile import complete_profile, require_bands
 from streamer.scoring.rolling_state import Change, RollingState
+from streamer.scoring.seen_light import (
+    columns_of,
+    first_brightness,
+    lit,
+    next_brightness,
+    segment_light,
+    without_alarmed,
+)
 from streamer.scoring.seen_tile import (
     Levels,
     SeenTile,
@@ -28,11 +36,13 @@ from streamer.scoring.segment import Segment
 if TYPE_CHECKING:
     from streamer.message import ScoreArray
     from streamer.scoring.bands import BandMedians
+    from streamer.scoring.brightness import BrightnessProfile
     from streamer.scoring.fca import FcaFast
     from streamer.scoring.features import ChannelScale
     from streamer.scoring.lane import LaneKey
     from streamer.scoring.lesson import Lesson
     from streamer.scoring.profile import TextureProfile
+    from streamer.scoring.rolling_brightness import SegmentLight
     from streamer.scoring.rolling_plan import RollingPlan
 
 
@@ -92,6 +102,8 @@ class RollingLane:
         self.next_sequence = tile.sequence + 1
         if self.state.learnt_from is None:
             self.state = replace(self.state, learnt_from=tile.sequence)
+        if self.state.profile is not None:
+            tile = lit(tile, self.state.profile.brightness)
         if self.state.profile is not None and self._is_foreign(tile):
             if self.state.change.lines >= self.plan.change_lines:
                 self._start_article()
@@ -135,13 +147,16 @@ class RollingLane:
                 break  # nothing but masks, or nothing that would pass the gate
             reference = self._combine(known)
             tiles = self._judge_again(tiles, self._profile(scale, reference, []))
+            groups = self._by_segment(tiles)
+            normal, lights = first_brightness([*groups.values()], gate, self.lesson.target)
             segments = tuple(
-                Segment.of(number, medians[number], maps(group))
-                for number, group in self._by_segment(tiles).items()
+                Segment.of(number, medians[number], maps(group), light)
+                for (number, group), light in zip(groups.items(), lights, strict=True)
             )
             profile = self._profile(scale, reference, [m for s in segments for m in s.scores])
+            profile = replace(profile, brightness=normal)
             levels = Levels(profile.calibration.background, profile.calibration.alarm_level)
-            tiles = [replace(tile, levels=levels) for tile in tiles]
+            tiles = [lit(replace(tile, levels=levels), normal) for tile in tiles]
         if profile is not None:
             self._use(sequence, profile, segments)
 
@@ -196,6 +211,7 @@ class RollingLane:
             plan.segment_of(tiles[0].sequence),
             self._learn(tiles, plan.gate),
             [without_alarms(one, alarm_level, size) for one in maps(tiles)],
+            self._light(tiles, present.brightness),
         )
         segments = (*state.segments, closed)[-(plan.segments + plan.delay_segments) :]
         newest = plan.segment_of(sequence) - plan.delay_segments
@@ -208,7 +224,20 @@ class RollingLane:
         if not any(np.isfinite(one).any() for one in scores):
             # All of it was masked, or is not old enough: a level of nothing would never alarm.
             profile = replace(profile, calibration=present.calibration)
+        if present.brightness is not None:
+            lights = [one.light for one in usable if one.light is not None]
+            normal = next_brightness(lights, present.brightness, self.lesson.target)
+            profile = replace(profile, brightness=normal)
         self._use(sequence, profile, segments)
+
+    def _light(
+        self, tiles: list[SeenTile], normal: BrightnessProfile | None
+    ) -> SegmentLight | None:
+        """What a segment leaves of its light, if that is judged."""
+        if normal is None:
+            return None
+        light = segment_light(tiles, columns_of(tiles, self.plan.gate), normal)
+        return without_alarmed(light, tiles, self.lesson.method.patch_size)
 
     def _use(self, sequence: int, profile: TextureProfile, segments: tuple[Segment, ...]) -> None:
         """Judge by `profile` from tile `sequence` on, and let others know."""
