@@ -281,6 +281,14 @@ class Profile(Section):
                 "4096 is one band for any lane"
             )
             raise ValueError(msg)
+        # What a lane remembers travels in one message: K times as much for each segment.
+        most = 2 * MOST_SEGMENTS / self.prototypes * self.refresh_m
+        if self.prototypes > 1 and self.window_m + self.delay_m > most:
+            msg = (
+                f"window_m + delay_m must be <= {2 * MOST_SEGMENTS} / prototypes * refresh_m = "
+                f"{most:g}, got {self.window_m + self.delay_m:g}"
+            )
+            raise ValueError(msg)
         return self
 
     @model_validator(mode="after")

@@ -34,7 +34,8 @@ class RollingPlan:
     Scores above `gate` (in units of the alarm level) are not learnt. When more than `change_share`
     of the cells of every tile in `change_lines` lines is above it, the web is a new article.
     `own_reference`: a cell may also be normal by its own tile's texture. Without `refreshes` the
-    first profile is the last one. `change_tiles` are those that hold `change_lines`.
+    first profile is the last one. `change_tiles` are those that hold `change_lines`. `prototypes`:
+    how many references each band may have.
     """
 
     refresh_tiles: int

@@ -62,6 +62,10 @@ def test_bands_are_eight_features_with_a_rolling_profile_and_one_else():
             "prototypes = 2 needs band_features > 0, got 0; 4096 is one band",
         ),
         (
+            {"profile": {"mode": "rolling", "prototypes": 8}},
+            r"window_m \+ delay_m must be <= 64 / prototypes \* refresh_m = 8, got 10",
+        ),
+        (
             {"profile": {"mode": "rolling", "file": "p"}},
             "file needs mode: fixed, got mode: rolling",
         ),
