@@ -171,20 +171,11 @@ class Config(Section):
             raise ValueError(msg)
 
     def _require_known_brightness(self) -> None:
-        """How bright the web is, is learnt once; bands are learnt on the line in another way."""
-        profile = self.profile
-        if self.scoring.brightness == "off":
-            return
-        if profile.mode != "fixed":
+        """A tile that is judged against itself has no columns of its own past."""
+        if self.scoring.brightness == "on" and self.profile.mode == "per_tile":
             msg = (
-                f"scoring.brightness: on needs profile.mode: fixed, got {profile.mode}; "
-                "use profile.mode: fixed or scoring.brightness: off"
-            )
-            raise ValueError(msg)
-        if profile.band_width is not None and profile.file is None:
-            msg = (
-                "scoring.brightness: on with profile.band_features needs profile.file, got null; "
-                "name a file there and learn it with `linescan calibrate --out`"
+                "scoring.brightness: on needs profile.mode: fixed or rolling, got per_tile; "
+                "use one of them or scoring.brightness: off"
             )
             raise ValueError(msg)
 

@@ -300,6 +300,8 @@ class Profile(Section):
     change_share: float = Field(default=0.5, gt=0, lt=1)
     change_m: Level = 1.0
     own_reference: bool = False
+    prototypes: int = Field(default=1, ge=1, le=8)
+    prototype_share: float = Field(default=0.2, gt=0, le=0.5)
 
     @property
     def band_width(self) -> int | None:
@@ -312,6 +314,27 @@ class Profile(Section):
     def _file_needs_fixed(self) -> Profile:
         if self.file is not None and self.mode != "fixed":
             msg = f"file needs mode: fixed, got mode: {self.mode}"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _prototypes_need_bands(self) -> Profile:
+        if self.prototypes > 1 and self.mode != "rolling":
+            msg = f"prototypes = {self.prototypes} needs mode: rolling, got mode: {self.mode}"
+            raise ValueError(msg)
+        if self.prototypes > 1 and self.band_width is None:
+            msg = (
+                f"prototypes = {self.prototypes} needs band_features > 0, got 0; "
+                "4096 is one band for any lane"
+            )
+            raise ValueError(msg)
+        # What a lane remembers travels in one message: K times as much for each segment.
+        most = 2 * MOST_SEGMENTS / self.prototypes * self.refresh_m
+        if self.prototypes > 1 and self.window_m + self.delay_m > most:
+            msg = (
+                f"window_m + delay_m must be <= {2 * MOST_SEGMENTS} / prototypes * refresh_m = "
+                f"{most:g}, got {self.window_m + self.delay_m:g}"
+            )
             raise ValueError(msg)
         return self
 

@@ -1,10 +1,11 @@
-"""One median reference per cross-web band: learnt, combined, scored with; knows no tile."""
+"""References of cross-web bands: one median each, learnt, combined, scored with; knows no tile."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch.nn.functional import pad
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from streamer.scoring.fca import FcaFast
 
 LEAST_WINDOWS = 16  # a band that rests on fewer borrows
+SINGLE_AXES = 3  # of a reference without prototypes: bands, channels, ranks
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,10 @@ class LevelStrip:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BandReference:
-    """`reference` (bands, C, T * T) uint8, ascending, from band `first` of the web on."""
+    """`reference` (bands, C, T * T) uint8, ascending, from band `first` of the web on.
+
+    With several prototypes per band (bands, K, C, T * T).
+    """
 
     reference: torch.Tensor
     first: int = 0
@@ -65,7 +70,10 @@ class BandReference:
         return self.first + self.reference.shape[0]
 
     def distance(self, other: BandReference, levels: int) -> float:
-        """Mean absolute difference in the bands that both have, as share of the feature range."""
+        """Mean absolute difference in the bands that both have, as share of the feature range.
+
+        Of several prototypes the nearest of `other` counts for each of ours.
+        """
         first, end = max(self.first, other.first), min(self.end, other.end)
         if first >= end:
             return 0.0
@@ -73,14 +81,19 @@ class BandReference:
             one.reference[first - one.first : end - one.first].to(torch.int16)
             for one in (self, other)
         )
-        return float((ours - theirs).abs().double().mean()) / (levels - 1)
+        if ours.dim() == SINGLE_AXES and theirs.dim() == SINGLE_AXES:
+            return float((ours - theirs).abs().double().mean()) / (levels - 1)
+        ours, theirs = (one.view(len(one), -1, *one.shape[-2:]) for one in (ours, theirs))
+        each = [(ours - one[:, None]).abs().double().mean((2, 3)) for one in theirs.unbind(1)]
+        return float(torch.stack(each).min(dim=0).values.mean()) / (levels - 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BandMedians:
     """A reference of some web and the windows (bands,) int64 that each band rests on.
 
-    A band without windows has the reference of the nearest one.
+    A band without windows has the reference of the nearest one. With several prototypes per band
+    (bands, K), and those without windows mean nothing.
     """
 
     known: BandReference
@@ -89,10 +102,10 @@ class BandMedians:
     def windows_in(self, band: int) -> int:
         """Windows in a band of the web; 0 beyond those that are held."""
         inside = self.known.first <= band < self.known.end
-        return int(self.windows[band - self.known.first]) if inside else 0
+        return int(self.windows[band - self.known.first].sum()) if inside else 0
 
     def of(self, band: int) -> torch.Tensor:
-        """(C, T * T) of a band of the web that is held."""
+        """(C, T * T) or (K, C, T * T) of a band of the web that is held."""
         return self.known.reference[band - self.known.first]
 
 
@@ -191,21 +204,33 @@ def score_bands(
     """Scores (H, W) float32 of `levels` (C, H, W), whose column 0 is column `column` of the web.
 
     `reference` is (bands, C, T * T) from band `bands.first` on; beyond its ends the last band
-    counts.
+    counts. Of (bands, K, C, T * T) each place takes the prototype that fits it best.
     """
     lowest = column // bands.width
     highest = (column + levels.shape[2] - 1) // bands.width
     index = torch.arange(lowest, highest + 1) - bands.first
-    own = reference[index.clamp_(0, reference.shape[0] - 1)]
+    own = reference[index.clamp_(0, reference.shape[0] - 1)].to(levels.device)
+    place = BandPlace(bands.width, column - lowest * bands.width)
+    if own.dim() == SINGLE_AXES:
+        return _score_each(method, levels, own, place)
+    maps = [_score_each(method, levels, one.contiguous(), place) for one in own.unbind(1)]
+    lowest_scores: ScoreArray = np.minimum.reduce(maps)
+    return lowest_scores
+
+
+def _score_each(
+    method: FcaFast, levels: torch.Tensor, reference: torch.Tensor, place: BandPlace
+) -> ScoreArray:
+    """With the one reference of each band; `place.first` is the column of column 0 in the first."""
     scores = kernels.fca_score_fast(
         levels,
-        own.to(levels.device),
+        reference,
         levels_count=method.levels,
         patch_size=method.patch_size,
         window_stride=method.window_stride,
         sigma_blur=method.sigma_blur,
-        band_width=bands.width,
-        first_column=column - lowest * bands.width,
+        band_width=place.width,
+        first_column=place.first,
     )
     array: ScoreArray = scores.cpu().numpy()
     return array

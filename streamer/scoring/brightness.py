@@ -99,10 +99,15 @@ class BrightnessProfile:
         `first_column` is the cell column of the web where `light` begins; beyond what was learnt
         the nearest column counts.
         """
+        deviation: ScoreArray = self.distance(light, first_column) / np.float32(self.noise)
+        return deviation
+
+    def distance(self, light: ScoreArray, first_column: int) -> ScoreArray:
+        """As `deviation`, in log brightness."""
         columns = np.arange(first_column, first_column + light.shape[1]) - self.first_column
         median = self.median.numpy()[columns.clip(0, self.median.numel() - 1)]
-        deviation: ScoreArray = np.abs((light - median) / np.float32(self.noise))
-        return deviation
+        distance: ScoreArray = np.abs(light - median)
+        return distance
 
     def normalise(self, light: ScoreArray, first_column: int) -> ScoreArray:
         """`deviation` in units of its alarm level: 0 is typical web, 1 the alarm."""
@@ -153,25 +158,45 @@ def learn_brightness(
     the left on equality. Noise and alarm level come from the deviations of the same strips.
     """
     first = min((strip.first_column for strip in strips), default=0)
-    median = _column_medians(strips, first)
+    median = fill_nearest(column_medians(strips, first))
     if median is None:
         return None
-    residues = [
+    residues = residues_of(strips, median, first)
+    noise = noise_of(residues)
+    scores = [np.abs(one / np.float32(noise)).astype(np.float32) for one in residues]
+    calibration = calibrate_brightness(scores, noise, target)
+    return BrightnessProfile(torch.from_numpy(median), first, noise, calibration)
+
+
+def residues_of(
+    strips: Sequence[LightStrip], median: NDArray[np.float32], first: int
+) -> list[ScoreArray]:
+    """What each of `strips` differs from `median`, which begins at cell column `first`."""
+    return [
         strip.light - median[strip.first_column - first : strip.end_column - first]
         for strip in strips
     ]
+
+
+def noise_of(residues: Sequence[ScoreArray]) -> float:
+    """The robust standard deviation, LEAST_NOISE at least."""
     seen = np.concatenate([np.abs(one[np.isfinite(one)]) for one in residues])
-    noise = max(float(TO_SIGMA * np.median(seen)), LEAST_NOISE)
-    scores = [np.abs(one / np.float32(noise)).astype(np.float32) for one in residues]
+    return max(float(TO_SIGMA * np.median(seen)), LEAST_NOISE)
+
+
+def calibrate_brightness(
+    scores: Sequence[ScoreArray], noise: float, target: CalibrationTarget
+) -> Calibration:
+    """From deviations in units of `noise`; the alarm is LEAST_ALARM away at least."""
     calibration = calibrate(scores, target)
     least = LEAST_ALARM / noise
     if calibration.alarm_level < least:
         calibration = replace(calibration, alarm_level=least)
-    return BrightnessProfile(torch.from_numpy(median), first, noise, calibration)
+    return calibration
 
 
-def _column_medians(strips: Sequence[LightStrip], first: int) -> NDArray[np.float32] | None:
-    """(columns,) from cell column `first` to the last of `strips`."""
+def column_medians(strips: Sequence[LightStrip], first: int) -> NDArray[np.float32]:
+    """(columns,) from cell column `first` to the last of `strips`; NaN: never seen."""
     end = max((strip.end_column for strip in strips), default=first)
     medians = np.full(end - first, np.nan, np.float32)
     for column in range(first, end):
@@ -184,6 +209,11 @@ def _column_medians(strips: Sequence[LightStrip], first: int) -> NDArray[np.floa
         values = values[np.isfinite(values)]
         if values.size:
             medians[column - first] = np.median(values)
+    return medians
+
+
+def fill_nearest(medians: NDArray[np.float32]) -> NDArray[np.float32] | None:
+    """With that of the nearest column in place of NaN, the left on equality; None: all are NaN."""
     known = np.flatnonzero(np.isfinite(medians))
     return medians[_nearest(known, medians.size)] if known.size else None
 

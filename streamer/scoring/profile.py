@@ -39,7 +39,8 @@ class TextureProfile:
     """What normal means: channel scale, reference order statistics and calibrated score.
 
     `reference` is as the method has it, for FCA (C, T * T), ascending, uint8 levels or float32;
-    with `bands` it is one for each of some cross-web bands, (bands, C, T * T). `backbone` is the
+    with `bands` it is one for each of some cross-web bands, (bands, C, T * T), or several,
+    (bands, K, C, T * T). `backbone` is the
     digest of the feature extractor, `parameters` those of the method. Without `brightness` texture
     alone is known.
     """
@@ -60,7 +61,7 @@ class TextureProfile:
         require(len(set(channels)) == 1, "profile must have one number of channels", channels)
         if self.bands is not None:
             shape = tuple(self.reference.shape)
-            fits = len(shape) == 3 and shape[1] == channels[0] and shape[0] > 0
+            fits = len(shape) in (3, 4) and shape[-2] == channels[0] and min(shape) > 0
             require(fits, f"bands of a profile must be (bands, {channels[0]}, T * T)", shape)
         object.__setattr__(self, "digest", self._digest())
 

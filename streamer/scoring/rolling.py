@@ -9,10 +9,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streamer.message import ProfileState
+from streamer.scoring.band_prototypes import combine_prototypes, learn_prototypes
 from streamer.scoring.bands import BandPlace, BandReference, combine_bands, learn_bands
 from streamer.scoring.features import learn_scale
 from streamer.scoring.profile import complete_profile, require_bands
 from streamer.scoring.rolling_state import Change, RollingState
+from streamer.scoring.seen_light import (
+    columns_of,
+    first_brightness,
+    lit,
+    next_brightness,
+    segment_light,
+    without_alarmed,
+)
 from streamer.scoring.seen_tile import (
     Levels,
     SeenTile,
@@ -27,10 +36,13 @@ from streamer.scoring.segment import Segment
 if TYPE_CHECKING:
     from streamer.message import ScoreArray
     from streamer.scoring.bands import BandMedians
+    from streamer.scoring.brightness import BrightnessProfile
+    from streamer.scoring.fca import FcaFast
     from streamer.scoring.features import ChannelScale
     from streamer.scoring.lane import LaneKey
     from streamer.scoring.lesson import Lesson
     from streamer.scoring.profile import TextureProfile
+    from streamer.scoring.rolling_brightness import SegmentLight
     from streamer.scoring.rolling_plan import RollingPlan
 
 
@@ -90,6 +102,8 @@ class RollingLane:
         self.next_sequence = tile.sequence + 1
         if self.state.learnt_from is None:
             self.state = replace(self.state, learnt_from=tile.sequence)
+        if self.state.profile is not None:
+            tile = lit(tile, self.state.profile.brightness)
         if self.state.profile is not None and self._is_foreign(tile):
             if self.state.change.lines >= self.plan.change_lines:
                 self._start_article()
@@ -131,15 +145,18 @@ class RollingLane:
             known = [one for one in medians.values() if one is not None]
             if not known:
                 break  # nothing but masks, or nothing that would pass the gate
-            reference = combine_bands(known)
+            reference = self._combine(known)
             tiles = self._judge_again(tiles, self._profile(scale, reference, []))
+            groups = self._by_segment(tiles)
+            normal, lights = first_brightness([*groups.values()], gate, self.lesson.target)
             segments = tuple(
-                Segment.of(number, medians[number], maps(group))
-                for number, group in self._by_segment(tiles).items()
+                Segment.of(number, medians[number], maps(group), light)
+                for (number, group), light in zip(groups.items(), lights, strict=True)
             )
             profile = self._profile(scale, reference, [m for s in segments for m in s.scores])
+            profile = replace(profile, brightness=normal)
             levels = Levels(profile.calibration.background, profile.calibration.alarm_level)
-            tiles = [replace(tile, levels=levels) for tile in tiles]
+            tiles = [lit(replace(tile, levels=levels), normal) for tile in tiles]
         if profile is not None:
             self._use(sequence, profile, segments)
 
@@ -159,9 +176,21 @@ class RollingLane:
 
     def _learn(self, tiles: list[SeenTile], gate: float) -> BandMedians | None:
         """From tiles in order."""
-        return learn_bands(
-            strips(tiles, gate), self.plan.band_width, require_bands(self.lesson.method)
-        )
+        method, width, rule = self._method, self.plan.band_width, self.plan.prototypes
+        if width is None or rule.count == 1:
+            return learn_bands(strips(tiles, gate), width, method)
+        return learn_prototypes(strips(tiles, gate), width, rule, method)
+
+    def _combine(
+        self, parts: list[BandMedians], previous: BandReference | None = None
+    ) -> BandReference:
+        if self.plan.prototypes.count == 1:
+            return combine_bands(parts, previous)
+        return combine_prototypes(parts, previous, self.plan.prototypes, self._method)
+
+    @property
+    def _method(self) -> FcaFast:
+        return require_bands(self.lesson.method)
 
     def _judge_again(self, tiles: list[SeenTile], profile: TextureProfile) -> list[SeenTile]:
         """With the scores that `profile` gives, segment by segment; NaN where no window fits."""
@@ -182,23 +211,37 @@ class RollingLane:
             plan.segment_of(tiles[0].sequence),
             self._learn(tiles, plan.gate),
             [without_alarms(one, alarm_level, size) for one in maps(tiles)],
+            self._light(tiles, present.brightness),
         )
         segments = (*state.segments, closed)[-(plan.segments + plan.delay_segments) :]
         newest = plan.segment_of(sequence) - plan.delay_segments
         usable = [one for one in segments if one.number < newest][-plan.segments :]
         known = [one.medians for one in usable if one.medians is not None]
         before = _bands_of(present)
-        reference = combine_bands(known, before) if known else before
+        reference = self._combine(known, before) if known else before
         scores = [one for segment in usable for one in segment.scores]
         profile = self._profile(present.scale, reference, scores)
         if not any(np.isfinite(one).any() for one in scores):
             # All of it was masked, or is not old enough: a level of nothing would never alarm.
             profile = replace(profile, calibration=present.calibration)
+        if present.brightness is not None:
+            lights = [one.light for one in usable if one.light is not None]
+            normal = next_brightness(lights, present.brightness, self.lesson.target)
+            profile = replace(profile, brightness=normal)
         self._use(sequence, profile, segments)
+
+    def _light(
+        self, tiles: list[SeenTile], normal: BrightnessProfile | None
+    ) -> SegmentLight | None:
+        """What a segment leaves of its light, if that is judged."""
+        if normal is None:
+            return None
+        light = segment_light(tiles, columns_of(tiles, self.plan.gate), normal)
+        return without_alarmed(light, tiles, self.lesson.method.patch_size)
 
     def _use(self, sequence: int, profile: TextureProfile, segments: tuple[Segment, ...]) -> None:
         """Judge by `profile` from tile `sequence` on, and let others know."""
-        levels, state = require_bands(self.lesson.method).levels, self.state
+        levels, state = self._method.levels, self.state
         reference = _bands_of(profile)
         before = reference if state.profile is None else _bands_of(state.profile)
         first = reference if state.first is None else state.first

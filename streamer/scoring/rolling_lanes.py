@@ -54,6 +54,7 @@ class RollingLanes:
             width = state.profile.bands.width if state.profile.bands is not None else None
             rule = f"profile must have bands of {self._plan.band_width} features"
             require(width == self._plan.band_width, rule, width)
+        _require_prototypes(state, self._plan.prototypes.count)
         key = LaneKey(message.roll, message.camera, message.lane)
         self._forget_other_rolls(key)
         self._adopted[key] = state
@@ -61,3 +62,11 @@ class RollingLanes:
     def _forget_other_rolls(self, key: LaneKey) -> None:
         if any(known.roll != key.roll for known in (*self._lanes, *self._adopted)):
             self._lanes, self._adopted = {}, {}
+
+
+def _require_prototypes(state: RollingState, most: int) -> None:
+    """What segments of another rule left cannot be combined with ours."""
+    medians = [one.medians for one in state.segments if one.medians is not None]
+    given = {one.windows.shape[1] if one.windows.dim() > 1 else 1 for one in medians}
+    rule = f"segments of a lane must have {most} prototypes per band"
+    require(given <= {most}, rule, sorted(given))

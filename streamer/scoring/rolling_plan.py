@@ -15,6 +15,14 @@ SPARE_TILES = 8  # on their way to a worker or to the sink when a profile is mad
 
 
 @dataclass(frozen=True, slots=True)
+class PrototypeRule:
+    """How many references a band has at most; each stands for `least_share` of its windows."""
+
+    count: int = 1
+    least_share: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
 class RollingPlan:
     """Everything happens at sequence numbers that follow from these figures and the web alone.
 
@@ -26,7 +34,8 @@ class RollingPlan:
     Scores above `gate` (in units of the alarm level) are not learnt. When more than `change_share`
     of the cells of every tile in `change_lines` lines is above it, the web is a new article.
     `own_reference`: a cell may also be normal by its own tile's texture. Without `refreshes` the
-    first profile is the last one. `change_tiles` are those that hold `change_lines`.
+    first profile is the last one. `change_tiles` are those that hold `change_lines`. `prototypes`:
+    how many references each band may have.
     """
 
     refresh_tiles: int
@@ -40,6 +49,7 @@ class RollingPlan:
     own_reference: bool = False
     refreshes: bool = True
     change_tiles: int = 0
+    prototypes: PrototypeRule = PrototypeRule()
 
     def __post_init__(self) -> None:
         require(self.refresh_tiles > 0, "refresh_tiles must be > 0", self.refresh_tiles)
@@ -68,6 +78,7 @@ class RollingPlan:
             own_reference=profile.own_reference,
             refreshes=refreshes,
             change_tiles=-(-geometry.lines(profile.change_m) // tile_lines),
+            prototypes=PrototypeRule(profile.prototypes, profile.prototype_share),
         )
 
     def segment_of(self, sequence: int) -> int:

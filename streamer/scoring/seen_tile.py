@@ -41,7 +41,8 @@ class SeenTile:
 
     `features` (C, rows, columns) are levels, or float32 while the lane has no scale. `scores`
     (rows, columns) are raw, NaN where there is no web. `starts_piece`: the web before it is not its
-    neighbour.
+    neighbour. `light` is the log brightness of the cells, NaN where there is no web, if it is
+    judged, and `brightness` how far it is from what is normal, in units of its alarm level.
     """
 
     sequence: int
@@ -51,12 +52,15 @@ class SeenTile:
     features: torch.Tensor
     scores: ScoreArray
     levels: Levels
+    light: ScoreArray | None = None
+    brightness: ScoreArray | None = None
 
     @property
     def normalised(self) -> ScoreArray:
-        """The scores in units of the alarm level."""
+        """Texture or brightness, whichever is farther from normal, in units of its alarm level."""
         levels = self.levels
-        return (self.scores - levels.background) / (levels.alarm_level - levels.background)
+        texture = (self.scores - levels.background) / (levels.alarm_level - levels.background)
+        return texture if self.brightness is None else np.fmax(texture, self.brightness)
 
     def follows(self, other: SeenTile) -> bool:
         """Whether the web of this tile continues that of another, in the same columns."""

@@ -11,6 +11,7 @@ import torch
 
 from streamer.message import require
 from streamer.scoring.bands import BandMedians, BandReference
+from streamer.scoring.rolling_brightness import DISTANCE_TYPE, ColumnLight, SegmentLight
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +26,8 @@ SCORE_TYPE = np.dtype("<f2")  # a score is worth three digits
 class Segment:
     """The band medians of segment `number`, None if nothing could be learnt, and its scores.
 
+    And its `light`, if brightness is judged; it has a map of distances for each score map.
+
     `maps` are the score maps (rows, columns) of its tiles as they were judged, float16. `packed`
     is all of it as bytes, made once: states are sent again and again.
     """
@@ -32,15 +35,22 @@ class Segment:
     number: int
     medians: BandMedians | None
     maps: tuple[ScoreArray, ...]
+    light: SegmentLight | None = None
     packed: dict[str, torch.Tensor] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "packed", self._pack())
 
     @classmethod
-    def of(cls, number: int, medians: BandMedians | None, maps: Sequence[ScoreArray]) -> Segment:
+    def of(
+        cls,
+        number: int,
+        medians: BandMedians | None,
+        maps: Sequence[ScoreArray],
+        light: SegmentLight | None = None,
+    ) -> Segment:
         """With `maps` of any float type, rounded to half precision."""
-        return cls(number, medians, tuple(one.astype(SCORE_TYPE) for one in maps))
+        return cls(number, medians, tuple(one.astype(SCORE_TYPE) for one in maps), light)
 
     @property
     def scores(self) -> tuple[ScoreArray, ...]:
@@ -59,7 +69,7 @@ class Segment:
                 # Ascending small steps, most of them 0.
                 "steps": _squeeze(np.diff(reference.numpy(), prepend=np.uint8(0)).tobytes()),
             }
-        return content
+        return content if self.light is None else content | _pack_light(self.light)
 
     @classmethod
     def unpack(cls, number: int, content: dict[str, torch.Tensor]) -> Segment:
@@ -70,11 +80,40 @@ class Segment:
             ValueError: the sizes do not fit, or the bytes are damaged.
         """
         sizes = [(int(rows), int(columns)) for rows, columns in content["map_shapes"]]
-        flat = np.frombuffer(_expand(content["maps"], 2 * sum(r * c for r, c in sizes)), SCORE_TYPE)
-        ends = np.cumsum([rows * columns for rows, columns in sizes])
-        parts = np.split(flat, ends[:-1]) if sizes else []
-        maps = tuple(part.reshape(size) for part, size in zip(parts, sizes, strict=True))
-        return cls(number, _unpack_medians(content), maps)
+        maps = _unpack_maps(content["maps"], sizes, SCORE_TYPE)
+        return cls(number, _unpack_medians(content), maps, _unpack_light(content, sizes))
+
+
+def _unpack_maps(
+    squeezed: torch.Tensor, sizes: Sequence[tuple[int, int]], kind: np.dtype[np.floating]
+) -> tuple[ScoreArray, ...]:
+    flat = np.frombuffer(_expand(squeezed, 2 * sum(r * c for r, c in sizes)), kind)
+    ends = np.cumsum([rows * columns for rows, columns in sizes])
+    parts = np.split(flat, ends[:-1]) if sizes else []
+    return tuple(part.reshape(size) for part, size in zip(parts, sizes, strict=True))
+
+
+def _pack_light(light: SegmentLight) -> dict[str, torch.Tensor]:
+    content = {"light_maps": _squeeze(b"".join(one.tobytes() for one in light.distances))}
+    if light.columns is not None:
+        content |= {
+            "light": torch.from_numpy(light.columns.median),
+            "light_first": torch.tensor(light.columns.first_column),
+            "light_noise": torch.tensor(light.columns.noise, dtype=torch.float64),
+        }
+    return content
+
+
+def _unpack_light(
+    content: dict[str, torch.Tensor], sizes: Sequence[tuple[int, int]]
+) -> SegmentLight | None:
+    if "light_maps" not in content:
+        return None
+    columns = None
+    if "light" in content:
+        first, noise = int(content["light_first"]), float(content["light_noise"])
+        columns = ColumnLight(content["light"].numpy(), first, noise)
+    return SegmentLight(columns, _unpack_maps(content["light_maps"], sizes, DISTANCE_TYPE))
 
 
 def _unpack_medians(content: dict[str, torch.Tensor]) -> BandMedians | None:

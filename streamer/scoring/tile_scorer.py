@@ -168,12 +168,16 @@ class TileScorer:
         profile = lane.profile_for(tile.sequence)
         scale = lane.scale or learn_scale([features])
         quantised = self._method.quantise(features, scale)
+        rows, columns = core_cells(tile, self._stride)
         if profile is None:
             score_map = self._score_by_itself(tile, quantised, scale)
+            texture = score_map.scores
         else:
-            score_map = self._score_quantised(profile, tile, quantised)
-        rows, columns = core_cells(tile, self._stride)
+            scores = self._texture(profile, tile, quantised)
+            score_map = self._score_map(tile, scores, profile)
+            texture = hide_masked(tile, scores, self._stride)[rows, columns].copy()
         kept = features if lane.scale is None else quantised
+        light = self._light(tile)
         lane.take(
             SeenTile(
                 tile.sequence,
@@ -181,8 +185,9 @@ class TileScorer:
                 tile.first_column // self._stride,
                 tile.halo.top == 0,
                 kept[:, rows, columns],
-                score_map.scores,
+                texture,
                 Levels.of(score_map),
+                light.light if light is not None else None,
             )
         )
         state = lane.state
@@ -228,17 +233,16 @@ class TileScorer:
 
     def _score_by(self, profile: TextureProfile, tile: Tile, features: torch.Tensor) -> ScoreMap:
         quantised = self._method.quantise(features, profile.scale)
-        return self._score_quantised(profile, tile, quantised)
+        return self._score_map(tile, self._texture(profile, tile, quantised), profile)
 
-    def _score_quantised(
-        self, profile: TextureProfile, tile: Tile, quantised: torch.Tensor
-    ) -> ScoreMap:
+    def _texture(self, profile: TextureProfile, tile: Tile, quantised: torch.Tensor) -> ScoreArray:
+        """Scores of the whole tile; brightness has no part in them."""
         column = (tile.first_column - tile.halo.left) // self._stride
         scores = profile.score(self._method, quantised, column)
         if self._policy.rolling is not None and self._policy.rolling.own_reference:
             own = self._method.score(quantised, self._own_reference(tile, quantised))
             scores = np.minimum(scores, own)
-        return self._score_map(tile, scores, profile)
+        return scores
 
     def _score_map(self, tile: Tile, scores: ScoreArray, profile: TextureProfile) -> ScoreMap:
         calibration = profile.calibration.for_lane(tile.lane)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +22,7 @@ from streamer.web import WebGeometry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
 STRIDE = 8
 
@@ -160,3 +163,28 @@ def rectified() -> Callable[..., torch.Tensor]:
         return ((values + smooth) / 4).clamp(0, 1) * (values > 0)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def rolling() -> ModuleType:
+    """What the tests of rolling profiles share."""
+    name = "linescan_rolling_line"
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("rolling_line.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def line(backbone, tile_of, rolling):
+    """A lane that knows nothing yet."""
+    return rolling.Line(rolling.scorer_of(backbone), tile_of)
+
+
+@pytest.fixture
+def clean(web, rolling) -> Callable[[int], np.ndarray]:
+    """A tile's worth of web, another one for each seed."""
+    return lambda seed: web(rolling.LINES, rolling.COLUMNS, seed)

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.config import Config
-from streamer.scoring.rolling_plan import SPARE_TILES, RollingPlan
+from streamer.scoring.rolling_plan import SPARE_TILES, PrototypeRule, RollingPlan
 from streamer.web import WebGeometry
 
 GEOMETRY = WebGeometry(256, 0.5, 0.5, 60.0)
@@ -28,6 +28,8 @@ def test_defaults_are_bands_of_eight_and_no_delay() -> None:
     assert (plan.band_width, plan.delay_segments, plan.own_reference) == (8, 0, False)
     assert plan_of(band_features=0).band_width is None
     assert plan_of(band_features=16).band_width == 16
+    assert plan.prototypes == PrototypeRule(1, 0.2)
+    assert plan_of(prototypes=3, prototype_share=0.3).prototypes == PrototypeRule(3, 0.3)
 
 
 @given(first=st.integers(0, 1000), refresh=st.integers(1, 9), bootstrap=st.integers(1, 9))

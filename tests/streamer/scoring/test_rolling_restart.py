@@ -15,14 +15,17 @@ from streamer.web import WebGeometry
 
 MS = 1_000_000
 LINES, COLUMNS, LANES, ROWS = 128, 96, 2, 26
-CONFIG = Config.model_validate(
-    {
-        "tiles": {"lines": LINES, "columns": COLUMNS},
-        "profile": {
-            **{"mode": "rolling", "bootstrap_m": 2.0, "refresh_m": 1.0},
-            **{"window_m": 4.0, "change_m": 2.0},
-        },
-    }
+SECTIONS = {
+    "tiles": {"lines": LINES, "columns": COLUMNS},
+    "profile": {
+        **{"mode": "rolling", "bootstrap_m": 2.0, "refresh_m": 1.0},
+        **{"window_m": 4.0, "change_m": 2.0},
+    },
+}
+CONFIG = Config.model_validate(SECTIONS)
+# All that a lane may remember.
+RICH = Config.model_validate(
+    SECTIONS | {"scoring": {"brightness": "on"}, "profile": SECTIONS["profile"] | {"prototypes": 2}}
 )
 GEOMETRY = WebGeometry(LANES * COLUMNS, 4.0, 4.0, 60.0)
 
@@ -41,6 +44,7 @@ class Floor:
 
     backbone: object
     dice: random.Random
+    config: Config = CONFIG
     dispatcher: Dispatcher = field(
         default_factory=lambda: Dispatcher(
             DispatchSettings("block", 6, 99, 500, 10**9, profile_tiles=24)
@@ -55,7 +59,7 @@ class Floor:
     def hire(self) -> None:
         self.born += 1
         name = f"w{self.born}"
-        self.workers[name] = Worker(open_tile_scorer(self.backbone, CONFIG, GEOMETRY, name))
+        self.workers[name] = Worker(open_tile_scorer(self.backbone, self.config, GEOMETRY, name))
         self.dispatcher.credit(Credit(name, 2, window=2), self.now_ns)
 
     def kill(self) -> None:
@@ -161,12 +165,20 @@ def told(floor: Floor) -> list[tuple[object, ...]]:
     ]
 
 
-@pytest.mark.parametrize(("seed", "chaos"), [(1, 0.0), (2, 0.03), (3, 0.03), (4, 0.1)])
-def test_whoever_works_the_verdicts_are_the_same(backbone, rows, seed: int, chaos: float) -> None:
-    calm = Floor(backbone, random.Random(0))
+@pytest.mark.parametrize(
+    ("config", "seed", "chaos"),
+    [
+        *((CONFIG, seed, chaos) for seed, chaos in ((1, 0.0), (2, 0.03), (3, 0.03), (4, 0.1))),
+        *((RICH, seed, chaos) for seed, chaos in ((5, 0.0), (6, 0.03), (7, 0.1))),
+    ],
+)
+def test_whoever_works_the_verdicts_are_the_same(
+    backbone, rows, config: Config, seed: int, chaos: float
+) -> None:
+    calm = Floor(backbone, random.Random(0), config)
     calm.dice.random = lambda: 1.0  # nobody dies, nobody joins
     calm.run(rows, 0.0)
-    wild = Floor(backbone, random.Random(seed))
+    wild = Floor(backbone, random.Random(seed), config)
     wild.run(rows, chaos)
     assert wild.born >= calm.born
     assert told(wild) == told(calm)

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.scoring.bands import BandMedians, BandReference
+from streamer.scoring.rolling_brightness import ColumnLight, SegmentLight
 from streamer.scoring.segment import Segment
 
 
@@ -39,6 +40,25 @@ def test_masked_cells_stay_masked_and_nothing_learnt_stays_nothing() -> None:
     back = Segment.unpack(3, Segment.of(3, None, [masked]).packed)
     assert back.medians is None
     np.testing.assert_array_equal(back.scores[0], masked)
+
+
+def test_light_goes_along_with_the_maps() -> None:
+    rng = np.random.default_rng(1)
+    maps = [rng.random(size).astype(np.float32) for size in ((3, 4), (2, 5))]
+    columns = ColumnLight(np.array([0.5, np.nan, -1], np.float32), 7, 0.125)
+    for learnt in (columns, None):
+        one = Segment.of(3, None, maps, SegmentLight.of(learnt, [m / 2 for m in maps]))
+        back = Segment.unpack(3, one.packed)
+        for given_map, again in zip(one.light.distances, back.light.distances, strict=True):
+            np.testing.assert_array_equal(given_map, again)
+        assert (back.light.columns is None) == (learnt is None)
+    assert Segment.unpack(3, Segment.of(3, None, maps).packed).light is None
+    one = Segment.of(3, None, maps, SegmentLight.of(columns, maps))
+    back = Segment.unpack(3, one.packed).light.columns
+    np.testing.assert_array_equal(back.median, columns.median)
+    assert (back.first_column, back.noise) == (7, 0.125)
+    with pytest.raises(ValueError, match="segment must hold 44 bytes"):
+        Segment.unpack(3, one.packed | {"light_maps": one.packed["light_maps"][:0]})
 
 
 def test_a_reference_is_packed_to_a_small_share() -> None:
