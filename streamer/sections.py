@@ -83,6 +83,7 @@ class LineCamera(Section):
     frame_bits: int = Field(default=16, ge=8, le=64)
     line_bits: int = Field(default=16, ge=8, le=64)
     encoder_bits: int = Field(default=32, ge=8, le=62)
+    encoder_survives: bool = True
 
     @model_validator(mode="after")
     def _encoder_counts(self) -> Self:

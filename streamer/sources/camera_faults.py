@@ -19,7 +19,7 @@ from streamer.message import GapReason, Interval
 from streamer.web import merge_intervals
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -39,10 +39,19 @@ _REASONS = {
 class FaultLog:
     """Which faults were met, which lines of the web each of them hid, and which came again."""
 
-    def __init__(self, faults: Sequence[Fault], geometry: WebGeometry, first_line: int) -> None:
-        """Faults before `first_line` were met by another camera, before this one started."""
-        self._geometry = geometry
-        at_lines = [(geometry.lines(fault.at_m), fault) for fault in faults]
+    def __init__(
+        self,
+        faults: Sequence[Fault],
+        geometry: WebGeometry,
+        first_line: int,
+        begins: Mapping[int, int] | None = None,
+    ) -> None:
+        """Faults before `first_line` were met by another camera, before this one started.
+
+        `begins` are the web lines where some begin, by `id(fault)`, if not where the script says.
+        """
+        later = begins or {}
+        at_lines = [(later.get(id(one), geometry.lines(one.at_m)), one) for one in faults]
         self._begun = sorted(at_lines, key=lambda pair: pair[0])
         self._pending = [
             pair for pair in self._begun if isinstance(pair[1], OF_FRAMES) and pair[0] >= first_line

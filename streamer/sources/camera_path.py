@@ -36,19 +36,31 @@ class Move:
         return self.first + np.floor(steps).astype(np.int64)
 
 
-def plan_moves(faults: Sequence[Fault], geometry: WebGeometry, web: Interval) -> tuple[Move, ...]:
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the web runs, and the web line where each of its faults begins, by `id(fault)`.
+
+    A fault that another one is in the way of begins when that has ended.
+    """
+
+    moves: tuple[Move, ...]
+    begins: dict[int, int]
+
+
+def plan_moves(faults: Sequence[Fault], geometry: WebGeometry, web: Interval) -> Plan:
     """How the web runs from its first line to its end; faults that began before are left out."""
     moves: list[Move] = []
+    begins: dict[int, int] = {}
     line = web.first
     for fault in sorted(faults, key=lambda one: one.at_m):
         at = geometry.lines(fault.at_m)
         if not web.first <= at < web.end or not isinstance(fault, _MOVING):
             continue
         moves.append(Move(line, 1, max(0, at - line)))
-        line = max(line, at)
+        line = begins[id(fault)] = max(line, at)
         new_moves, line = _moves_of(fault, line, geometry, web)
         moves += new_moves
-    return (*moves, Move(line, 1, max(0, web.end - line)))
+    return Plan((*moves, Move(line, 1, max(0, web.end - line))), begins)
 
 
 _MOVING = (Reverse, EncoderStop, Overspeed, Stop)

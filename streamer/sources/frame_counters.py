@@ -56,7 +56,8 @@ class LineCounts:
 
     def plus(self, **counts: int) -> LineCounts:
         """With each named count raised by so many."""
-        return replace(self, **{name: getattr(self, name) + n for name, n in counts.items()})
+        raised = {name: getattr(self, name) + n for name, n in counts.items() if n}
+        return replace(self, **raised) if raised else self
 
     def __add__(self, other: LineCounts) -> LineCounts:
         """The sum of both, count by count."""

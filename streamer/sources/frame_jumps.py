@@ -84,6 +84,7 @@ def jump_to(ordered: Ordered, before: Before, scale: Scale, bits: CounterBits) -
     unlikely = missing.lines > MOST_MISSING * elapsed_lines + len(frame.pixels) + last.filler
     anew = ordered.anew or broke or unlikely
     way = way_to(frame, track, scale, 0 if anew else missing.lines)
+    way = None if broke and not scale.encoder_survives else way
     if way is not None and is_plausible(way, elapsed_lines, len(frame.pixels), seen=not anew):
         line = track.next_line + (0 if abs(way.lines) < SLACK_LINES else round(way.lines))
         reason, detail = _cause(missing, last, anew=anew)

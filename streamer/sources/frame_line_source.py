@@ -125,4 +125,5 @@ def line_rules(camera: LineCamera, web: Web) -> LineRules:
         CounterBits(camera.frame_bits, camera.line_bits, camera.encoder_bits),
         camera.max_reorder_frames,
         camera.max_reorder_ms,
+        camera.encoder_survives,
     )

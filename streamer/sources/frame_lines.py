@@ -57,7 +57,9 @@ class LineRules:
 
     `line_rate_hz` is lines per second at the configured speed; `counts_per_line` encoder counts per
     line of web (negative: it counts down), None without encoder; up to `max_reorder_frames` wait
-    for one that is missing, at most `max_reorder_ms` of the frames' own time.
+    for one that is missing, at most `max_reorder_ms` of the frames' own time. Unless
+    `encoder_survives` a break, the encoder counts anew with the camera; if it may, a count that the
+    web cannot have reached in the time tells that it did not.
     """
 
     line_rate_hz: float
@@ -65,11 +67,13 @@ class LineRules:
     bits: CounterBits = CounterBits()
     max_reorder_frames: int = 4
     max_reorder_ms: float = 500.0
+    encoder_survives: bool = True
 
     @property
     def scale(self) -> Scale:
         """What a line is, in encoder counts and time."""
-        return Scale(self.counts_per_line, self.bits.encoder, self.line_rate_hz)
+        bits = self.bits.encoder
+        return Scale(self.counts_per_line, bits, self.line_rate_hz, self.encoder_survives)
 
     @property
     def order(self) -> OrderRules:
@@ -138,7 +142,8 @@ def finish_lines(state: LineState) -> LineStep:
         return state, lines
     jump = end_of_stream(_before(state), state.rules.scale)
     lost = losses(jump, state.next_line, state.last.captured_ns, state.last.camera)
-    return _told(state, lost), (*lines, *lost)
+    tally, mark = _told(state.tally, state.next_line, lost)
+    return replace(state, tally=tally, next_line=mark), (*lines, *lost)
 
 
 def _take_all(state: LineState, due: tuple[Ordered, ...]) -> LineStep:
@@ -167,8 +172,8 @@ def _take(state: LineState, ordered: Ordered) -> LineStep:
         standing = int(np.count_nonzero(np.diff(places.lines) == 0))
         again = max(0, frame.valid_lines - len(fresh) - standing)
         tally = tally.plus(standing_lines=standing, seen_again_lines=again)
-    state = replace(state, track=places.track, last=last, broken=None, tally=tally)
-    return _told(state, lines), lines
+    tally, mark = _told(tally, state.next_line, lines)
+    return LineState(rules, state.order, mark, places.track, last, None, tally), lines
 
 
 def _remember(frame: Frame, places: Places) -> LastFrame:
@@ -182,16 +187,15 @@ def _remember(frame: Frame, places: Places) -> LastFrame:
     )
 
 
-def _told(state: LineState, lines: Lines) -> LineState:
-    """Count what is delivered or lost and raise the mark behind it."""
-    tally, end = state.tally, state.next_line
+def _told(tally: LineCounts, mark: int, lines: Lines) -> tuple[LineCounts, int]:
+    """Count what is delivered or lost; the mark behind it."""
     for piece in lines:
         if isinstance(piece, LineBlock):
             name, size = "delivered_lines", piece.valid_lines
         else:
             name, size = _LOST.get(piece.reason, "lost_lines"), piece.line_count
-        tally, end = tally.plus(**{name: size}), piece.first_line + size
-    return replace(state, tally=tally, next_line=end)
+        tally, mark = tally.plus(**{name: size}), piece.first_line + size
+    return tally, mark
 
 
 def _lost_stretch(state: LineState, frame: Frame, places: Places, jump: Jump) -> Lines:
@@ -238,10 +242,14 @@ def _pieces(state: LineState, seen: _Seen, jump: Jump) -> Lines:
 
 def _runs(seen: _Seen) -> list[tuple[int, int]]:
     """[first, end) indices of fresh lines that follow each other, on the web and in the frame."""
-    if len(seen.fresh) == 0:
+    fresh = seen.fresh
+    if len(fresh) == 0:
         return []
-    apart = (np.diff(seen.fresh) != 1) | (np.diff(seen.lines[seen.fresh]) != 1)
-    runs = np.split(seen.fresh, np.flatnonzero(apart) + 1)
+    first, last, steps = int(fresh[0]), int(fresh[-1]), len(fresh) - 1
+    if last - first == steps == seen.lines[last] - seen.lines[first]:  # nearly always
+        return [(first, last + 1)]
+    apart = (np.diff(fresh) != 1) | (np.diff(seen.lines[fresh]) != 1)
+    runs = np.split(fresh, np.flatnonzero(apart) + 1)
     kept = [runs[0], *(run for run in runs[1:-1] if len(run) >= SHORTEST_RUN)]
     kept += runs[-1:] if len(runs) > 1 else []
     return [(int(run[0]), int(run[-1]) + 1) for run in kept]

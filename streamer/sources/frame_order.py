@@ -84,6 +84,10 @@ def put_in_order(state: OrderState, frame: Frame) -> OrderStep:
     number = unwrap(key, state.expected, _bits(state.rules, frame))
     if number < state.expected or any(number == one.number for one in state.held):
         return _take_old(state, frame, number)
+    if not state.held and number <= state.expected + state.slack:  # nearly always
+        newest_ns = max(state.newest_ns, frame.captured_ns)
+        state, missing = _after(state, _Numbered(number, frame), newest_ns), number - state.expected
+        return state, (Ordered(frame, missing),)
     late = bool(state.held) and number < state.held[-1].number
     held = tuple(sorted((*state.held, _Numbered(number, frame)), key=lambda one: one.number))
     state = replace(
@@ -115,8 +119,7 @@ def _bits(rules: OrderRules, frame: Frame) -> int:
 
 
 def _start(state: OrderState, frame: Frame, key: int) -> OrderStep:
-    newest_ns = max(state.newest_ns, frame.captured_ns)
-    state = _after(replace(state, newest_ns=newest_ns), _Numbered(key, frame))
+    state = _after(state, _Numbered(key, frame), max(state.newest_ns, frame.captured_ns))
     return state, (Ordered(frame, anew=True),)
 
 
@@ -130,7 +133,7 @@ def _pass_uncounted(state: OrderState, frame: Frame, due: tuple[Ordered, ...]) -
     return state, (*due, Ordered(frame))
 
 
-def _after(state: OrderState, last: _Numbered) -> OrderState:
+def _after(state: OrderState, last: _Numbered, newest_ns: int | None = None) -> OrderState:
     """`last` was taken: the next one is expected where it ends, or after its filler."""
     frame = last.frame
     by_frames = state.by_frames if _key(frame) is None else frame.frame_id is not None
@@ -141,6 +144,7 @@ def _after(state: OrderState, last: _Numbered) -> OrderState:
         slack=0 if by_frames else len(frame.pixels) - frame.valid_lines,
         taken=(*state.taken, last.number)[-REMEMBERED:],
         older=(),
+        newest_ns=state.newest_ns if newest_ns is None else newest_ns,
     )
 
 

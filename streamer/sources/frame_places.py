@@ -33,11 +33,15 @@ _NS_PER_S = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """What a line is: encoder counts (negative: it counts down; None: no encoder) and lines/s."""
+    """What a line is: encoder counts (negative: it counts down; None: no encoder) and lines/s.
+
+    Without `encoder_survives` its count says nothing after a break: it is part of the camera.
+    """
 
     counts_per_line: float | None
     encoder_bits: int
     line_rate_hz: float
+    encoder_survives: bool = True
 
     def lines_in(self, elapsed_ns: int) -> float:
         """Lines that pass in a time at the configured speed."""

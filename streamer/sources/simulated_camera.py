@@ -106,12 +106,12 @@ class SimulatedCamera:
         self._web = web
         self._settings = settings
         camera = settings.camera_between or SimulatedLineCamera()
-        self._log = FaultLog(settings.faults, geometry, web.next_line)
         self._optics = Optics([f for f in settings.faults if isinstance(f, OPTICAL)], geometry)
-        moves = plan_moves(settings.faults, geometry, Interval(web.next_line, web.end_line))
+        plan = plan_moves(settings.faults, geometry, Interval(web.next_line, web.end_line))
+        self._log = FaultLog(settings.faults, geometry, web.next_line, plan.begins)
         rate_hz = geometry.speed_m_min * 1000 / 60 / geometry.line_mm
         self._geometry = geometry
-        self._path = Path(moves, rate_hz)
+        self._path = Path(plan.moves, rate_hz)
         self._line_ns = 1_000_000_000 / rate_hz
         self._mark = web.next_line
         self._counters = RawCounters(camera, settings.faults)

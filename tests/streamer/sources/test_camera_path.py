@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -17,7 +17,7 @@ RATE_HZ = 1000.0
 
 def path(*faults, first=0, end=100) -> Path:
     script = TypeAdapter(list[Fault]).validate_python(list(faults))
-    return Path(plan_moves(script, GEOMETRY, Interval(first, end)), RATE_HZ)
+    return Path(plan_moves(script, GEOMETRY, Interval(first, end)).moves, RATE_HZ)
 
 
 def seen(*faults, **web) -> list[int]:
@@ -64,6 +64,17 @@ def test_a_stop_costs_time_alone() -> None:
     assert walk.now_ns == 2_051_000_000
 
 
+def test_a_fault_in_the_way_of_another_comes_first() -> None:
+    script = TypeAdapter(list[Fault]).validate_python(
+        [
+            {"kind": "encoder_stop", "at_m": 0.025},
+            {"kind": "overspeed", "at_m": 0.02, "length_m": 0.03},
+        ]
+    )
+    plan = plan_moves(script, GEOMETRY, Interval(0, 100))
+    assert plan.begins == {id(script[0]): 50, id(script[1]): 20}
+
+
 def test_faults_before_the_start_have_been() -> None:
     assert seen({"kind": "reverse", "at_m": 0.05}, first=60) == list(range(60, 100))
 
@@ -87,6 +98,7 @@ MOVES = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(faults=MOVES, pieces=st.lists(st.integers(1, 400), max_size=30))
 def test_pieces_of_any_size_are_the_same_path(faults, pieces) -> None:
     whole = path(*faults).take(10_000)

@@ -162,7 +162,7 @@ def counted_scripts(draw: st.DrawFn) -> SimulatorSource:
         if fault["kind"] == "camera_loss":
             fault["encoder_survives"] = not reboots
     counts = draw(st.sampled_from([4.0, 2.5])) if reboots else None
-    camera = {"counters": counters, "counts_per_line": counts}
+    camera = {"counters": counters, "counts_per_line": counts, "encoder_survives": False}
     return scripted(faults + start, {"block_lines": draw(st.integers(12, 64))}, camera)
 
 

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.sources.frame_counters import LineCounts, unwrap, unwrap_lines
 
 
+@settings(deadline=None)
 @given(near=st.integers(-(1 << 40), 1 << 40), step=st.integers(-32768, 32767))
 def test_any_count_less_than_half_the_range_away_is_found(near: int, step: int) -> None:
     assert unwrap((near + step) % 65536, near, 16) == near + step
@@ -21,6 +22,7 @@ def test_sixteen_bits_wrap_both_ways(raw: int, near: int, count: int) -> None:
     assert unwrap(raw, near, 16) == count
 
 
+@settings(deadline=None)
 @given(
     start=st.integers(0, 1 << 40),
     steps=st.lists(st.integers(-1000, 1000), min_size=1, max_size=40),

@@ -1,5 +1,7 @@
 """Frames become lines of the web, each once, and every other line a named loss."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -261,6 +263,18 @@ def test_an_encoder_that_began_anew_too_is_tied_again(toy) -> None:
     ]
     _, pieces = toy.told(toy.ENCODER, frames)
     assert toy.summary(pieces) == [(0, 128), (128, 160, "camera_loss"), (160, 192)]
+
+
+def test_an_encoder_in_the_camera_is_not_trusted_after_a_break(toy) -> None:
+    """It began anew, and what it says would be believed."""
+    frames = [
+        toy.encoded(0, range(16)),
+        broken(toy, 1, 4),
+        toy.encoded(4, range(64, 80), encoder_first=80, encoder_last=140, frame_id=0),
+        toy.encoded(5, range(80, 96), encoder_first=144, encoder_last=204, frame_id=1),
+    ]
+    rules = replace(toy.ENCODER, encoder_survives=False)
+    assert toy.summary(toy.told(rules, frames)[1]) == [(0, 16), (16, 64, "camera_loss"), (64, 96)]
 
 
 def test_a_break_loses_a_line_at_least(toy) -> None:

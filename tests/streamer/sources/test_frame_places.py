@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.sources.frame_places import Scale, Track, Way, is_plausible, place, tie, way_to
@@ -59,6 +59,7 @@ def test_a_count_per_line_places_every_line(toy) -> None:
     assert places.track.next_line == 24
 
 
+@settings(deadline=None)
 @given(per_line=st.floats(2.0, 50.0), start=st.integers(0, 10**6), down=st.booleans())
 def test_counts_of_any_scale_place_lines_exactly(toy, per_line, start, down) -> None:
     sign = -1 if down else 1
