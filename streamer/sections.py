@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self, assert_never
+from typing import Annotated, Literal, assert_never
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from streamer.fault_script import MOTION, Fault
+from streamer.line_camera import SimulatedLineCamera
 
 Pace = Literal["fast", "line_rate"]
 Bits = Literal[8, 16]
@@ -72,33 +73,6 @@ class Web(Section):
     def line_rate_hz(self) -> float:
         """Lines per second at the configured speed."""
         return self.web_speed_m_min * 1000 / 60 / self.down_mm
-
-
-class LineCamera(Section):
-    """What the counters of a line-scan camera mean; see sources/frame_lines.py for the rules."""
-
-    counts_per_line: float | None = None
-    max_reorder_frames: int = Field(default=4, ge=1, le=64)
-    max_reorder_ms: Level = 500.0
-    frame_bits: int = Field(default=16, ge=8, le=64)
-    line_bits: int = Field(default=16, ge=8, le=64)
-    encoder_bits: int = Field(default=32, ge=8, le=62)
-    encoder_survives: bool = True
-
-    @model_validator(mode="after")
-    def _encoder_counts(self) -> Self:
-        if self.counts_per_line == 0:
-            msg = "counts_per_line must be a number other than 0, or null without an encoder, got 0"
-            raise ValueError(msg)
-        return self
-
-
-class SimulatedLineCamera(LineCamera):
-    """The camera between a simulated web and the line; `stamps`: where it reads the encoder."""
-
-    counts_per_line: float | None = 4.0
-    counters: Literal["frames_and_lines", "frames", "lines", "none"] = "frames_and_lines"
-    stamps: Literal["ends", "lines"] = "ends"
 
 
 class SimulatorSource(Section):

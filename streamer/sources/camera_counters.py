@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from streamer.fault_script import Fault
-    from streamer.sections import SimulatedLineCamera
+    from streamer.line_camera import SimulatedLineCamera
 
 
 class Stamps(TypedDict):

@@ -20,9 +20,10 @@ from streamer.sources.line_buffer import new_buffer
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from streamer.line_camera import LineCamera
     from streamer.message import PixelArray
     from streamer.ports import WebFormat
-    from streamer.sections import LineCamera, Web
+    from streamer.sections import Web
     from streamer.sources.frame import FrameSource
     from streamer.sources.frame_counters import LineCounts
     from streamer.sources.frame_lines import LineStep

@@ -84,10 +84,10 @@ def put_in_order(state: OrderState, frame: Frame) -> OrderStep:
     number = unwrap(key, state.expected, _bits(state.rules, frame))
     if number < state.expected or any(number == one.number for one in state.held):
         return _take_old(state, frame, number)
-    if not state.held and number <= state.expected + state.slack:  # nearly always
+    missing = number - state.expected
+    if not state.held and missing <= state.slack:  # nearly always
         newest_ns = max(state.newest_ns, frame.captured_ns)
-        state, missing = _after(state, _Numbered(number, frame), newest_ns), number - state.expected
-        return state, (Ordered(frame, missing),)
+        return _after(state, _Numbered(number, frame), newest_ns), (Ordered(frame, missing),)
     late = bool(state.held) and number < state.held[-1].number
     held = tuple(sorted((*state.held, _Numbered(number, frame)), key=lambda one: one.number))
     state = replace(

@@ -19,8 +19,8 @@ from streamer.fault_script import (
     PartialFrame,
     Reorder,
 )
+from streamer.line_camera import SimulatedLineCamera
 from streamer.message import GapReason, Interval
-from streamer.sections import SimulatedLineCamera
 from streamer.sources.camera_counters import RawCounters
 from streamer.sources.camera_faults import FaultLog
 from streamer.sources.camera_optics import Optics

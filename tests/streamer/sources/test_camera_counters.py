@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from streamer.config import SimulatedLineCamera
 from streamer.fault_script import CounterStart
+from streamer.line_camera import SimulatedLineCamera
 from streamer.sources.camera_counters import RawCounters
 
 LINES = np.arange(10, 26)
