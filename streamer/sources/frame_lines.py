@@ -11,7 +11,8 @@
 # - How many lines: by the encoder where it is configured, as it alone follows the web; else by
 #   line_id, else by frame_id times the lines of a frame, else (after a break) by the time that
 #   passed times the line rate, at least one. The detail says by which.
-# - Filler is never delivered. Without any counter it is taken as web that passed.
+# - Filler is never delivered. Without any counter it is taken as web that passed. A frame of filler
+#   alone has no encoder count of its own: the other counters place it, on a web that runs on.
 # - A frame whose lines cannot be placed one by one (see frame_places.py) is lost as a stretch:
 #   overspeed when the web ran ahead of the lines, camera_loss when it stopped within the frame.
 # - Lines of a frame between two skips are too few to be inspected below SHORTEST_RUN: they are part

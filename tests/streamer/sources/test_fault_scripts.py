@@ -226,12 +226,17 @@ def check_causes(one: Roll, chosen: SimulatorSource) -> None:
     assert covered([*gaps, *unseen]) == covered([*gaps, *unseen, *cost])
     assert covered(cost) == covered([*cost, *unseen])  # what never came at the end was lost
     for loss, gap in zip(one.losses, gaps, strict=True):
-        if loss.reason == GapReason.PARTIAL_FRAME and chosen.camera_between.counters == "none":
-            # Where a frame of filler alone belongs, nothing says: somewhere in what is lost here.
+        if any(map(_is_empty, chosen.faults)):
+            # A frame of filler alone has no encoder count: it lies somewhere in what is lost here,
+            # and so does what was lost before and behind it.
             gap = next(
                 whole for whole in merge_intervals(gaps) if whole.first <= gap.first < whole.end
             )
         assert any(_explains(fault, loss, gap, chosen) for fault in one.truth), loss
+
+
+def _is_empty(fault: Any) -> bool:
+    return fault.kind == "partial_frame" and fault.valid_share == 0
 
 
 def _explains(
