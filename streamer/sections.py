@@ -7,6 +7,9 @@ from typing import Annotated, Literal, assert_never
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from streamer.fault_script import MOTION, Fault
+from streamer.line_camera import SimulatedLineCamera
+
 Pace = Literal["fast", "line_rate"]
 Bits = Literal[8, 16]
 Method = Literal[
@@ -90,6 +93,27 @@ class SimulatorSource(Section):
     rolloff: float = Field(default=0.15, ge=0, le=0.9)
     pace: Pace = "fast"
     block_lines: int = Field(default=256, ge=1, le=65536)
+    line_camera: SimulatedLineCamera | None = None
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def camera_between(self) -> SimulatedLineCamera | None:
+        """The camera that the web is seen through; None: its lines come as they are."""
+        return self.line_camera or (SimulatedLineCamera() if self.faults else None)
+
+    @model_validator(mode="after")
+    def _motion_needs_an_encoder(self) -> SimulatorSource:
+        camera = self.camera_between
+        if camera is None or camera.counts_per_line is not None:
+            return self
+        for fault in self.faults:
+            if isinstance(fault, MOTION):
+                msg = (
+                    f"faults of kind {fault.kind} need line_camera.counts_per_line, got null; "
+                    "without an encoder nobody can tell where the lines lie"
+                )
+                raise ValueError(msg)
+        return self
 
 
 class ReplaySource(Section):

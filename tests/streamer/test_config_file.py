@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from streamer import config
 from streamer.config import Config, ConfigError, ReplaySource
 from streamer.config_file import load_config
+from streamer.fault_script import Fault
 from streamer.presets import PresetName
 
 DOCUMENTED = Path(__file__).parents[2] / "config.yaml"
@@ -329,3 +330,22 @@ def test_a_source_of_another_kind_starts_from_its_defaults(write):
 def test_a_key_that_the_other_kind_does_not_have_is_a_fault_when_it_was_asked_for():
     asked = ("source.kind=replay", "source.path=a", "source.surface=rail")
     assert "--set: source.surface: unknown key" in fault(None, *asked)
+
+
+def test_motion_without_an_encoder_is_refused(write):
+    text = (
+        "source:\n  line_camera: {counts_per_line: null}\n  faults:\n  - {kind: reverse, at_m: 1}\n"
+    )
+    assert "faults of kind reverse need line_camera.counts_per_line, got null" in fault(write(text))
+
+
+def test_an_encoder_must_count(write):
+    path = write("source:\n  line_camera: {counts_per_line: 0}\n")
+    assert "counts_per_line must be a number other than 0" in fault(path)
+
+
+def test_the_documented_fault_script_is_one():
+    script = DOCUMENTED.parent / "deploy" / "faults" / "tour.yaml"
+    chosen = load_config(None, (f"source.faults={script}",)).source
+    known = {kind.__name__ for kind in get_args(get_args(Fault)[0])}
+    assert {type(one).__name__ for one in chosen.faults} == known

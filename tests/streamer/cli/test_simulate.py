@@ -105,3 +105,40 @@ def test_nothing_is_overwritten(run):
 
 def test_all_defaults_are_enough(run):
     assert "lines recorded" in run("--out", "roll", "--length-m", "0.05")
+
+
+FAULTS = """
+- {kind: lost_lines, at_m: 0.02, lines: 10}
+- {kind: partial_frame, at_m: 0.08, valid_share: 0.5}
+"""
+
+
+def test_a_fault_script_is_in_the_recording_and_its_truth(run, tmp_path) -> None:
+    (tmp_path / "faults.yaml").write_text(FAULTS)
+    run("--out", "web", "--faults", "faults.yaml", "--length-m", "0.2",
+        "--set", "source.block_lines=40", *SMALL)  # fmt: skip
+
+    recorded = Recording(tmp_path / "web")
+    losses = [row for row in recorded.rows() if hasattr(row, "reason")]
+    faults = json.loads(recorded.truth)["faults"]
+    assert [fault["kind"] for fault in faults] == ["lost_lines", "partial_frame"]
+    for loss, fault in zip(losses, faults, strict=True):
+        assert [loss.first_line, loss.first_line + loss.line_count] in fault["lost"]
+        assert loss.reason == fault["reason"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("- {kind: lost_lines, lines: 0}", "greater than or equal to 1"),
+        ("- {kind: earthquake}", "earthquake"),
+        ("kind: stop", "fault script must be a list of faults, got dict"),
+        ("- [", "fault script must be YAML"),
+        (None, "source.faults: file must be readable, got No such file"),
+    ],
+)
+def test_a_bad_fault_script_is_explained(run, tmp_path, text, says) -> None:
+    if text is not None:
+        (tmp_path / "faults.yaml").write_text(text)
+    with pytest.raises(UsageFault, match=says):
+        run("--out", "web", "--faults", "faults.yaml", *SMALL)
