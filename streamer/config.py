@@ -9,7 +9,9 @@ from typing import Any
 import yaml
 from pydantic import model_validator
 
+from streamer.camera_sections import GenicamSource
 from streamer.presets import PresetName, overridden, with_preset
+from streamer.section import Section
 from streamer.sections import (
     Alarms,
     Backbone,
@@ -25,7 +27,6 @@ from streamer.sections import (
     Roll,
     Score,
     Scoring,
-    Section,
     SimulatorSource,
     Source,
     Supervisor,
@@ -43,6 +44,7 @@ __all__ = [
     "Correction",
     "Decision",
     "Edges",
+    "GenicamSource",
     "Kernels",
     "Limits",
     "Method",

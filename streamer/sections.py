@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, assert_never
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
+
+from streamer.camera_sections import GenicamSource
+from streamer.section import Section
 
 Pace = Literal["fast", "line_rate"]
 Bits = Literal[8, 16]
@@ -38,12 +41,6 @@ def _switched(value: object) -> object:
 AutoOrOff = Annotated[Literal["auto", "off"], BeforeValidator(_switched_off)]
 OnOrOff = Annotated[Literal["on", "off"], BeforeValidator(_switched)]
 SlowOrOff = Annotated[Literal["slow", "off"], BeforeValidator(_switched_off)]
-
-
-class Section(BaseModel):
-    """Base of all sections: immutable, and every unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Roll(Section):
@@ -107,7 +104,7 @@ class ReplaySource(Section):
     block_lines: int = Field(default=256, ge=1, le=65536)
 
 
-Source = Annotated[SimulatorSource | ReplaySource, Field(discriminator="kind")]
+Source = Annotated[SimulatorSource | ReplaySource | GenicamSource, Field(discriminator="kind")]
 
 
 class Tiles(Section):
