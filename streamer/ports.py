@@ -38,9 +38,12 @@ class LineSource(Protocol):
     """Delivers the lines of one camera, in order.
 
     The host owns the memory: it hands over a buffer of (lines, *columns_and_channels) and the
-    source fills the front of it. It does NOT promise to fill it, nor to return within any time
-    when paced; it promises that line numbers never repeat or fall and that every missing line is
-    either named by a LineLoss or seen as a jump of `first_line`.
+    source fills the front of it; or, if it is a camera, returns a view of a frame's own memory,
+    which nobody writes to again. It does NOT promise to fill the buffer, nor that a block is no
+    longer than it, nor to return within any time when paced; it promises that line numbers never
+    repeat or fall and that every missing line is either named by a LineLoss or seen as a jump of
+    `first_line`. A live source returns at least once a second: a block of no lines says that
+    nothing has come yet.
     """
 
     @property
@@ -54,7 +57,7 @@ class LineSource(Protocol):
         ...
 
     def read_into(self, buffer: PixelArray) -> LineBlock | LineLoss | None:
-        """Next lines (pixels are a view of `buffer`), a known loss, or None at the end."""
+        """Next lines (a view of `buffer` or of its own memory), a loss, None at the end."""
         ...
 
     def close(self) -> None:

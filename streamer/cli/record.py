@@ -187,6 +187,8 @@ def _copy(source: LineSource, writer: RecordingWriter, config: Config) -> Record
     with stop_on_signals() as stop, _progress() as progress:
         task = progress.add_task("recording", total=_length_m(config), speed=0.0)
         while not stop.requested and (item := source.read_into(buffer)) is not None:
+            if isinstance(item, LineBlock) and len(item.pixels) == 0:
+                continue  # a camera that has nothing yet
             writer.append(item)
             recorded = replace(
                 recorded.plus(item, writer.end_line * line_m), seconds=time.monotonic() - started

@@ -10,6 +10,9 @@ from streamer.message import GapReason, PixelArray, require, require_pixels
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
+    import numpy.typing as npt
+
     from streamer.ports import WebFormat
 
 
@@ -22,7 +25,9 @@ class Frame:
     `captured_ns` is UTC, of the last valid line. Counters are raw, as the camera counts: they wrap
     (`CounterBits`) and start anew after a reboot; None where the camera has no such counter.
     `frame_id` counts frames, `line_id` is the count of the first line, `encoder_first` and
-    `encoder_last` are the encoder's counts at the first and the last valid line.
+    `encoder_last` are the encoder's counts at the first and the last valid line; `encoder_lines`,
+    (valid_lines,) integers, is its count at every valid line, from cameras that stamp each line
+    (SFNC: a chunk of the encoder value with ChunkScanLineSelector).
     """
 
     camera: str
@@ -33,11 +38,16 @@ class Frame:
     line_id: int | None = None
     encoder_first: int | None = None
     encoder_last: int | None = None
+    encoder_lines: npt.NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         require_pixels("Frame.pixels", self.pixels)
         inside = 0 <= self.valid_lines <= self.pixels.shape[0]
         require(inside, "Frame.valid_lines must be within the pixels", self.valid_lines)
+        if self.encoder_lines is not None:
+            shape = self.encoder_lines.shape
+            rule = f"Frame.encoder_lines must be ({self.valid_lines},)"
+            require(shape == (self.valid_lines,), rule, shape)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from streamer.message import LineBlock
+
 if TYPE_CHECKING:
-    from streamer.message import LineBlock, LineLoss
+    from streamer.message import LineLoss
     from streamer.ports import LineSource
 
 
@@ -22,7 +24,7 @@ class SourceEnd:
 
 
 class SourceReader:
-    """Owns the buffers that the source fills; holds at most `depth` blocks."""
+    """Owns the buffers that the source fills; holds at most `depth` blocks, none of no lines."""
 
     def __init__(self, source: LineSource, block_lines: int, depth: int = 4) -> None:
         self._source = source
@@ -68,7 +70,8 @@ class SourceReader:
             block = self._source.read_into(np.empty(shape, dtype))
             if block is None:
                 return
-            self._put(block)
+            if not _is_empty(block):
+                self._put(block)
 
     def _put(self, item: LineBlock | LineLoss | SourceEnd) -> None:
         while not self._stopping.is_set():
@@ -77,3 +80,8 @@ class SourceReader:
             except queue.Full:
                 continue
             return
+
+
+def _is_empty(piece: LineBlock | LineLoss) -> bool:
+    """Whether a live source says that nothing has come yet."""
+    return isinstance(piece, LineBlock) and len(piece.pixels) == 0

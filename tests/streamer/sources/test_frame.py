@@ -40,3 +40,9 @@ def test_break_takes_time_and_is_a_camera_loss() -> None:
 
 def test_counters_of_gige_vision_wrap_at_16_bits() -> None:
     assert CounterBits() == CounterBits(frame=16, line=16, encoder=32)
+
+
+@pytest.mark.parametrize("shape", [(3,), (5,), (4, 1)])
+def test_frame_refuses_a_count_per_line_that_does_not_fit(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"encoder_lines must be \(4,\), got"):
+        Frame("cam0", PIXELS, 4, 1, encoder_lines=np.zeros(shape, np.int64))

@@ -52,6 +52,12 @@ def take_all(reader):
     return items
 
 
+def test_a_block_of_no_lines_is_not_handed_on():
+    assert [
+        i.valid_lines for i in take_all(SourceReader(ScriptedSource([0, 8, 0, 0]), 8))[:-1]
+    ] == [8]
+
+
 def test_blocks_and_losses_come_in_order_and_then_the_end():
     loss = LineLoss("cam0", 8, 4, GapReason.CORRUPT_INPUT, 0)
     source = ScriptedSource([8, loss, 3])
