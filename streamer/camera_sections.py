@@ -63,11 +63,25 @@ class CameraSettings(Section):
     chunks: ChunkNames = ChunkNames()
     encoder_counts_per_line: float | None = None
     wait_for_camera_s: float = Field(default=0.0, ge=0, le=86400)
-    stall_s: float = Field(default=2.0, ge=0.1, le=3600)
+    stall_s: float = Field(default=1.0, ge=0.1, le=3600)
     silence: Literal["auto", "loss", "standing"] = "auto"
     reconnect_max_s: float = Field(default=5.0, ge=0.1, le=600)
     buffer_frames: int = Field(default=32, ge=2, le=4096)
     block_lines: int = Field(default=256, ge=1, le=65536)
+
+    @model_validator(mode="after")
+    def _encoder_counts(self) -> CameraSettings:
+        given = self.encoder_counts_per_line
+        if given == 0:
+            msg = f"encoder_counts_per_line must not be 0, got {given}; null: no encoder"
+            raise ValueError(msg)
+        if given is not None and self.chunks.encoder_first is None:
+            msg = (
+                "encoder_counts_per_line needs chunks.encoder_first, got null; "
+                "name the chunk that holds the encoder's count"
+            )
+            raise ValueError(msg)
+        return self
 
     @property
     def pace(self) -> Literal["fast"]:

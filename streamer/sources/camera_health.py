@@ -17,7 +17,7 @@ class CameraHealth:
     def __init__(self) -> None:
         self._before: dict[str, float] = {}
         self._session: dict[str, float] = {}
-        self._own = {"connected": 0.0, "reconnects": 0.0, "frames": 0.0, "silences": 0.0}
+        self._own = {"connected": 0.0, "reconnects": 0.0, "frames": 0.0, "timeouts": 0.0}
 
     def count(self, name: str) -> None:
         """One more of `name`."""

@@ -46,7 +46,7 @@ class ImageFormat:
 
 
 class CameraSession(Protocol):
-    """A camera that is set and streams. Raises CameraFault from any call once it is lost."""
+    """A camera that is set and ready to stream; any call raises CameraFault once it is lost."""
 
     @property
     def description(self) -> str:
@@ -56,6 +56,10 @@ class CameraSession(Protocol):
     @property
     def image(self) -> ImageFormat:
         """As read back from the camera; constant over the session."""
+        ...
+
+    def start(self) -> None:
+        """Let it send frames; called once, before the first grab."""
         ...
 
     def grab(self, timeout_s: float) -> Grab | None:
@@ -79,7 +83,7 @@ class CameraDriver(Protocol):
     """Opens one camera, again and again."""
 
     def open(self) -> CameraSession:
-        """Find the camera, set it, start it.
+        """Find the camera and set it.
 
         Raises:
             CameraFault: it does not answer, or another program holds it.

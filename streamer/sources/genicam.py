@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from streamer.camera_sections import CameraSettings
     from streamer.ports import WebFormat
-    from streamer.sources.camera_port import CameraDriver, CameraSession, Grab
+    from streamer.sources.camera_port import CameraDriver, CameraSession, Grab, ImageFormat
     from streamer.sources.frame import Frame
 
 _LOG = logging.getLogger(__name__)
@@ -66,7 +66,10 @@ class GenicamCamera:
         self._settings = settings
         self._camera = camera
         self._health = CameraHealth()
-        self._figures: Mapping[str, float] = {}
+        self._health.update({})
+        self._figures: Mapping[str, float] = self._health.figures
+        self._since_ns = time.time_ns()
+        self._delay_s = _FIRST_DELAY_S
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._pending: deque[Frame | FrameBreak] = deque()
@@ -77,8 +80,8 @@ class GenicamCamera:
             session.close()
             raise
         self._image = session.image
-        self._session: CameraSession | None = None
-        self._begin(session)
+        self._session: CameraSession | None = session
+        self._started = False  # web that passes before the first read is not of the roll
 
     @property
     def format(self) -> WebFormat:
@@ -120,8 +123,10 @@ class GenicamCamera:
                 session.close()
 
     def _begin(self, session: CameraSession) -> None:
+        """Start it; from here on everything that it misses is a loss."""
+        session.start()
         now_s = time.monotonic()
-        self._session = session
+        self._session, self._started = session, True
         self._maker = FrameMaker(self._camera, self._image, self._settings.chunks)
         self._seen_s = self._asked_s = now_s
         self._since_ns = time.time_ns()
@@ -134,6 +139,8 @@ class GenicamCamera:
             self._come_back(timeout_s)
             return
         try:
+            if not self._started:
+                self._begin(session)
             self._watch(session)
             grab = session.grab(timeout_s)
             if grab is None:
@@ -165,7 +172,7 @@ class GenicamCamera:
         if now_s - max(self._seen_s, self._asked_s) < stall_s:
             return
         self._asked_s = now_s
-        self._health.count("silences")
+        self._health.count("timeouts")
         session.require_alive()
         if not self._settings.web_may_stand:
             msg = f"no frame for {now_s - self._seen_s:.1f} s, although the camera answers"
@@ -194,22 +201,30 @@ class GenicamCamera:
             return
         try:
             session = self._driver.open()
-            self._require_same(session)
+            self._take_over(session)
         except (CameraFault, ValueError) as fault:
             self._put_off(fault)
             return
-        broken = self._break("found again")
+
+    def _take_over(self, session: CameraSession) -> None:
+        since_ns = self._since_ns
+        try:
+            self._require_same(session.image)
+            self._begin(session)
+        except CameraFault:
+            session.close()
+            self._session = None
+            raise
         self._health.count("reconnects")
-        self._begin(session)
-        self._pending.append(broken)
+        self._since_ns = since_ns
+        self._figures = self._health.figures
+        self._pending.append(self._break("found again"))
         _LOG.warning("%s is back: %s", self._camera, session.description)
 
-    def _require_same(self, session: CameraSession) -> None:
-        image = session.image
+    def _require_same(self, image: ImageFormat) -> None:
         if (image.columns, image.pixel_format) == (self._image.columns, self._image.pixel_format):
             self._image = image
             return
-        session.close()
         msg = (
             f"the camera must send {self._image.columns} columns of {self._image.pixel_format} as "
             f"before, got {image.columns} of {image.pixel_format}; set source.columns and "
@@ -218,7 +233,7 @@ class GenicamCamera:
         raise CameraFault(msg)
 
     def _put_off(self, fault: Exception) -> None:
-        """Say once per doubling why it is not there, and try later."""
+        """Say why it is not there, and try later."""
         _LOG.warning("%s is not back: %s", self._camera, fault)
         self._due_s = time.monotonic() + self._delay_s
         self._delay_s = min(2 * self._delay_s, self._settings.reconnect_max_s)

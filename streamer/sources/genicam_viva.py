@@ -86,12 +86,11 @@ class VivaSession:
             self._image = _image_format(camera)
             self._description = self._describe()
             self._stream = self._open_stream()
-            self._camera.acquisition_start()
         except viva.GenicamError as error:
             msg = f"the camera must answer while it is set up, got: {error}"
             raise CameraFault(msg) from None
         self._stats, self._counted_s = self._stream.stats(), time.monotonic()
-        self._frames = FrameQueue(self._fetch, settings.buffer_frames)
+        self._frames: FrameQueue[viva.Frame] | None = None
 
     @property
     def description(self) -> str:
@@ -103,9 +102,18 @@ class VivaSession:
         """As read back."""
         return self._image
 
+    def start(self) -> None:
+        """See CameraSession."""
+        try:
+            self._camera.acquisition_start()
+        except viva.GenicamError as error:
+            msg = f"the camera must start, got: {error}"
+            raise CameraFault(msg) from None
+        self._frames = FrameQueue(self._fetch, self._settings.buffer_frames)
+
     def grab(self, timeout_s: float) -> Grab | None:
         """See CameraSession."""
-        taken = self._frames.take(timeout_s)
+        taken = self._frames.take(timeout_s) if self._frames else None
         if taken is None:
             return None
         frame, arrived_ns = taken
@@ -145,14 +153,14 @@ class VivaSession:
     def figures(self) -> Mapping[str, float]:
         """See CameraSession."""
         self._require_control()
-        stats = self._stats
+        stats, dropped = self._stats, self._frames.dropped if self._frames else 0
         found = {
             "missing_packets": float(stats.packets_missing),
             "missed_frames": float(stats.frames_missed),
             "resends_requested": float(stats.resend_requested),
             "resends_recovered": float(stats.resend_recovered),
             "transfer_errors": float(stats.transfer_errors),
-            "underruns": float(stats.frames_backpressure + self._frames.dropped),
+            "underruns": float(stats.frames_backpressure + dropped),
             "unsupported_frames": float(stats.frames_unsupported),
             "link_mb_s": stats.avg_mbps / 8,
             "packet_bytes": float(self._packet_bytes),
@@ -161,7 +169,7 @@ class VivaSession:
 
     def close(self) -> None:
         """See CameraSession."""
-        has_ended = self._frames.stop()
+        has_ended = self._frames is None or self._frames.stop()
         for step in (self._camera.acquisition_stop, self._stream.close, self._camera.close):
             try:
                 step()

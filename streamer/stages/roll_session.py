@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from streamer.message import LedgerRow
@@ -24,6 +24,7 @@ class RollSession:
     end: EndOfRoll | None = None
     engine: str = ""
     defects: int = 0
+    camera_health: dict[str, float] = field(default_factory=dict)
 
     def greet(self, hello: Hello, now_ns: int) -> bool:
         """Take a greeting; True when another capture greeted before."""
@@ -69,6 +70,7 @@ class RollSession:
             new_articles={
                 lane: lines for lane, lines in sorted(verdicts.articles.items()) if lines
             },
+            camera_health=dict(sorted(self.camera_health.items())),
         )
 
     def _outcome(self, verdicts: RollVerdicts) -> str:

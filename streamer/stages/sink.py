@@ -208,8 +208,11 @@ class SinkStage:
             self._acks.setdefault(self._capture, deque()).append(score_map.address)
 
     def _take_beat(self, beat: Heartbeat) -> None:
-        ended = self.announcer.on_beat(beat, self.pulse.now_ns())
-        self._publish(ended)
+        now_ns = self.pulse.now_ns()
+        self._publish(self.announcer.on_beat(beat, now_ns))
+        if "connected" in beat.figures:
+            self._session.camera_health = beat.figures
+            self._publish(self.announcer.on_camera(beat, now_ns))
 
     def _send_acks(self) -> None:
         for peer, addresses in self._acks.items():
