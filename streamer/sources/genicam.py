@@ -67,7 +67,6 @@ class GenicamCamera:
         self._camera = camera
         self._health = CameraHealth()
         self._health.update({})
-        self._figures: Mapping[str, float] = self._health.figures
         self._since_ns = time.time_ns()
         self._delay_s = _FIRST_DELAY_S
         self._lock = threading.Lock()
@@ -95,8 +94,8 @@ class GenicamCamera:
 
     @property
     def health(self) -> Mapping[str, float]:
-        """Counters by cause over all sessions, and gauges; at most a second old."""
-        return self._figures
+        """Counters by cause over all sessions, and gauges; those of the link a second old."""
+        return self._health.figures
 
     def read_frame(self, timeout_s: float) -> Frame | FrameBreak | None:
         """See FrameSource.
@@ -164,7 +163,6 @@ class GenicamCamera:
     def _report(self, session: CameraSession, now_s: float) -> None:
         self._reported_s = now_s
         self._health.update(session.figures())
-        self._figures = self._health.figures
 
     def _check_silence(self, session: CameraSession) -> None:
         """Silence is a standing web when the camera answers and such a web is expected."""
@@ -181,7 +179,6 @@ class GenicamCamera:
     def _lose(self, session: CameraSession, fault: CameraFault) -> None:
         _LOG.warning("%s is lost: %s; trying to find it again", self._camera, fault)
         self._health.end_session()
-        self._figures = self._health.figures
         self._session = None
         self._due_s = time.monotonic()
         self._pending.append(self._break(f"lost: {fault}"))
@@ -217,7 +214,6 @@ class GenicamCamera:
             raise
         self._health.count("reconnects")
         self._since_ns = since_ns
-        self._figures = self._health.figures
         self._pending.append(self._break("found again"))
         _LOG.warning("%s is back: %s", self._camera, session.description)
 

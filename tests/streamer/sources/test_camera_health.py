@@ -12,6 +12,7 @@ def test_counters_go_on_over_a_reconnect_and_gauges_do_not():
         "connected": 1.0,
         "reconnects": 0.0,
         "frames": 1.0,
+        "incomplete_frames": 0.0,
         "timeouts": 0.0,
         "missing_packets": 3.0,
         "temperature_c": 41.0,
