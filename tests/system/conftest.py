@@ -125,18 +125,19 @@ class Line:
 
 @pytest.fixture
 def start_line(tmp_path):
-    """Starts small lines; `settings` override SMALL_LINE."""
+    """Starts small lines; `settings` override SMALL_LINE, of which some can be left out."""
     lines = []
 
     temporary = Path(tempfile.mkdtemp(prefix="line"))  # short: socket paths have 107 bytes
 
-    def start(*, command=("run",), preexec=None, **settings) -> Line:
+    def start(*, command=("run",), preexec=None, without=(), **settings) -> Line:
         ports = {
             "alarms.publish": f"tcp://127.0.0.1:{free_port()}",
             "alarms.snapshot": f"tcp://127.0.0.1:{free_port()}",
         }
         given = {name.replace("__", "."): value for name, value in settings.items()}
-        chosen = SMALL_LINE | ports | given
+        small = {name: value for name, value in SMALL_LINE.items() if name not in without}
+        chosen = small | ports | given
         options = [part for k, v in chosen.items() for part in ("--set", f"{k}={v}")]
         line = Line(
             subprocess.Popen(
