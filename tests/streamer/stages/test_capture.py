@@ -615,3 +615,12 @@ def test_nothing_announced_is_ever_forgotten(clock, script, overload, deaths, fa
     assert roll.run() == ""
     assert set(roll.fates().values()) == {1}
     assert roll.sink.all(EndOfRoll)[0].rows == len(roll.sink.all(LedgerRow)) > 0
+
+
+def test_beats_carry_what_the_source_says_of_its_camera(line, monkeypatch):
+    health = {"connected": 1.0, "missing_packets": 4.0}
+    monkeypatch.setattr(WebSource, "health", health, raising=False)
+    roll = line([100])
+    roll.add()
+    assert roll.run() == ""
+    assert roll.sink.all(Heartbeat)[-1].figures == health
