@@ -107,6 +107,7 @@ class CaptureStage:
             fault = self._drain() or fault
         finally:
             reader.stop()
+        self.pulse.figures = dict(reader.health)
         self.pulse.announce_busy(TRUTH_LIMIT_MS)
         self._end_roll(self._tiling.next_line, source.truth, fault)
         return fault
