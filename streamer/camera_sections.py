@@ -33,7 +33,7 @@ class ChunkNames(Section):
     encoder_last: str | None = None
     frame_bits: int = Field(default=64, ge=8, le=64)
     line_bits: int = Field(default=32, ge=8, le=64)
-    encoder_bits: int = Field(default=32, ge=8, le=64)
+    encoder_bits: int = Field(default=32, ge=8, le=62)
 
     @property
     def names(self) -> tuple[str, ...]:

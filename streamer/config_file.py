@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
 from streamer.config import Config, ConfigError, ReplaySource, Section, SimulatorSource
 from streamer.presets import preset_defaults
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FROM_COMMAND_LINE = 0
 # What a source takes over from one of another kind in the file.
@@ -44,6 +42,7 @@ def load_config(path: Path | None, settings: tuple[str, ...] = ()) -> Config:
         _apply_setting(document, setting)
     _choose_source(document, settings, kind_of_file)
     _choose_preset(document, settings)
+    _include_faults(document)
     try:
         return Config.model_validate(document.content)
     except ValidationError as error:
@@ -145,6 +144,27 @@ def _choose_source(document: _Document, settings: tuple[str, ...], kind_of_file:
     for key in set(source) - kept:
         if f"source.{key}" not in of_source:
             del source[key]
+
+
+def _include_faults(document: _Document) -> None:
+    """A fault script in a file of its own takes the place of the file's name."""
+    source = document.content.get("source")
+    if not isinstance(source, dict) or not isinstance(source.get("faults"), str):
+        return
+    path = Path(source["faults"])
+    place = _place(document, ("source", "faults"))
+    try:
+        script = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        msg = f"{place}: source.faults: file must be readable, got {error.strerror}: {path}"
+        raise ConfigError(msg) from None
+    except (yaml.YAMLError, ValueError) as error:
+        msg = f"{_place_in(path, error)}: fault script must be YAML in UTF-8, got: {_reason(error)}"
+        raise ConfigError(msg) from None
+    if not isinstance(script, list):
+        msg = f"{path}:1: fault script must be a list of faults, got {type(script).__name__}"
+        raise ConfigError(msg)
+    source["faults"] = script
 
 
 def _choose_preset(document: _Document, settings: tuple[str, ...]) -> None:

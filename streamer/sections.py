@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, assert_never
+from typing import Annotated, Literal, Self, assert_never
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from streamer.camera_sections import GenicamSource
+from streamer.fault_script import MOTION, Fault
 from streamer.section import Section
 
 Pace = Literal["fast", "line_rate"]
@@ -69,6 +70,32 @@ class Web(Section):
         return self.web_speed_m_min * 1000 / 60 / self.down_mm
 
 
+class LineCamera(Section):
+    """What the counters of a line-scan camera mean; see sources/frame_lines.py for the rules."""
+
+    counts_per_line: float | None = None
+    max_reorder_frames: int = Field(default=4, ge=1, le=64)
+    max_reorder_ms: Level = 500.0
+    frame_bits: int = Field(default=16, ge=8, le=64)
+    line_bits: int = Field(default=16, ge=8, le=64)
+    encoder_bits: int = Field(default=32, ge=8, le=62)
+
+    @model_validator(mode="after")
+    def _encoder_counts(self) -> Self:
+        if self.counts_per_line == 0:
+            msg = "counts_per_line must be a number other than 0, or null without an encoder, got 0"
+            raise ValueError(msg)
+        return self
+
+
+class SimulatedLineCamera(LineCamera):
+    """The camera between a simulated web and the line; `stamps`: where it reads the encoder."""
+
+    counts_per_line: float | None = 4.0
+    counters: Literal["frames_and_lines", "frames", "lines", "none"] = "frames_and_lines"
+    stamps: Literal["ends", "lines"] = "ends"
+
+
 class SimulatorSource(Section):
     """An endless procedural web with known defects."""
 
@@ -86,6 +113,27 @@ class SimulatorSource(Section):
     rolloff: float = Field(default=0.15, ge=0, le=0.9)
     pace: Pace = "fast"
     block_lines: int = Field(default=256, ge=1, le=65536)
+    line_camera: SimulatedLineCamera | None = None
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def camera_between(self) -> SimulatedLineCamera | None:
+        """The camera that the web is seen through; None: its lines come as they are."""
+        return self.line_camera or (SimulatedLineCamera() if self.faults else None)
+
+    @model_validator(mode="after")
+    def _motion_needs_an_encoder(self) -> SimulatorSource:
+        camera = self.camera_between
+        if camera is None or camera.counts_per_line is not None:
+            return self
+        for fault in self.faults:
+            if isinstance(fault, MOTION):
+                msg = (
+                    f"faults of kind {fault.kind} need line_camera.counts_per_line, got null; "
+                    "without an encoder nobody can tell where the lines lie"
+                )
+                raise ValueError(msg)
+        return self
 
 
 class ReplaySource(Section):

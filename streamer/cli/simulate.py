@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,16 +15,23 @@ LengthOption = Annotated[
     float | None,
     typer.Option("--length-m", help="Metres of web [default: source.length_m].", min=1e-6),
 ]
+FaultsOption = Annotated[
+    Path | None,
+    typer.Option("--faults", help="Fault script before the camera, as deploy/faults/tour.yaml."),
+]
 
 
 def simulate(
     out: OutOption,
     length_m: LengthOption = None,
+    faults: FaultsOption = None,
     config: ConfigOption = None,
     settings: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a simulated roll with known defects, as fast as possible, and its truth.json.
+
+    With faults, what they cost is lost in the recording, and the truth says which lines and why.
 
     SIGINT and SIGTERM end it in order; the truth then covers what was written.
     """
@@ -33,4 +42,6 @@ def simulate(
     changes = ["source.kind=simulator", "source.pace=fast"]
     if length_m is not None:
         changes.append(f"source.length_m={length_m}")
+    if faults is not None:
+        changes.append(f"source.faults={json.dumps(str(faults))}")
     report(write_recording(read_config(config, [*(settings or []), *changes]), out), as_json)

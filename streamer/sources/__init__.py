@@ -29,9 +29,9 @@ def open_source(settings: config.Source, web: config.Web, first_line: int = 0) -
 def _open_fast(settings: config.Source, web: config.Web, first_line: int) -> LineSource:
     match settings:
         case config.SimulatorSource():
-            from streamer.sources.simulator import SimulatedWeb
+            from streamer.sources.simulated_camera import open_simulated
 
-            return SimulatedWeb(settings, web, first_line)
+            return open_simulated(settings, web, first_line)
         case config.ReplaySource():
             from streamer.sources.replay import open_replay
 

@@ -7,7 +7,14 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from streamer.message import LineBlock, LineLoss
-from streamer.sources.frame_lines import finish_lines, give_up, start_lines, take_frame
+from streamer.sources.frame import CounterBits
+from streamer.sources.frame_lines import (
+    LineRules,
+    finish_lines,
+    give_up,
+    start_lines,
+    take_frame,
+)
 from streamer.sources.line_buffer import new_buffer
 
 if TYPE_CHECKING:
@@ -15,9 +22,10 @@ if TYPE_CHECKING:
 
     from streamer.message import PixelArray
     from streamer.ports import WebFormat
+    from streamer.sections import LineCamera, Web
     from streamer.sources.frame import FrameSource
     from streamer.sources.frame_counters import LineCounts
-    from streamer.sources.frame_lines import LineRules, LineStep
+    from streamer.sources.frame_lines import LineStep
 
 READ_TIMEOUT_S = 0.25
 
@@ -107,3 +115,14 @@ class FrameLineSource:
     def _nothing(self) -> LineBlock:
         empty = new_buffer(self.format, 0)
         return LineBlock(self._camera, self._state.next_line, empty, 0, 0)
+
+
+def line_rules(camera: LineCamera, web: Web) -> LineRules:
+    """The configured camera and web as the rules for its frames."""
+    return LineRules(
+        web.line_rate_hz,
+        camera.counts_per_line,
+        CounterBits(camera.frame_bits, camera.line_bits, camera.encoder_bits),
+        camera.max_reorder_frames,
+        camera.max_reorder_ms,
+    )

@@ -1,7 +1,7 @@
 """Puts frames back in the order of their counter; pure; knows neither encoder nor web."""
 
 # The rules, where a frame has a counter (frame_id, else line_id); without one frames pass as they
-# come:
+# come, but none that was captured no later than one before it:
 # - A frame that was taken already is dropped (duplicate), one whose place was given up too (late).
 # - A frame ahead of its turn waits for the missing ones, until more than `max_frames` wait or the
 #   newest was captured `max_ns` after the oldest that waits; then the missing ones are given up.
@@ -122,6 +122,9 @@ def _start(state: OrderState, frame: Frame, key: int) -> OrderStep:
 
 def _pass_uncounted(state: OrderState, frame: Frame, due: tuple[Ordered, ...]) -> OrderStep:
     """Nothing says what a frame without a counter follows; it is taken as the next one."""
+    if frame.captured_ns <= state.newest_ns:
+        return replace(state, counts=state.counts.plus(late_frames=1)), due
+    state = replace(state, newest_ns=frame.captured_ns)
     if state.expected is not None:
         state = _after(state, _Numbered(state.expected, frame))
     return state, (*due, Ordered(frame))

@@ -72,6 +72,16 @@ class SimulatedWeb:
         self._recall()
         return self._truth.to_json()
 
+    @property
+    def next_line(self) -> int:
+        """First line that nobody has seen yet."""
+        return self._next_line
+
+    @property
+    def end_line(self) -> int:
+        """First line after the end of the web."""
+        return self._end_line
+
     def read_into(self, buffer: PixelArray) -> LineBlock | None:
         """The next lines, as many as `buffer` holds or the web still has; None at its end.
 
@@ -82,8 +92,7 @@ class SimulatedWeb:
         first, end = self._next_line, min(self._next_line + len(buffer), self._end_line)
         if first >= end:
             return None
-        while self._next_line < end:
-            self._copy_from_chunk(buffer[self._next_line - first : end - first])
+        self.see(first, buffer[: end - first])
         return LineBlock(
             camera=self._settings.camera,
             first_line=first,
@@ -93,6 +102,15 @@ class SimulatedWeb:
             encoder_first=first,
             encoder_last=end - 1,
         )
+
+    def see(self, first_line: int, space: PixelArray) -> None:
+        """Fill `space` with the lines from `first_line` on, seen before or not.
+
+        Lines that nobody had seen yet enter the truth; none may be skipped.
+        """
+        line, end = first_line, first_line + len(space)
+        while line < end:
+            line += self._copy_from_chunk(line, space[line - first_line :])
 
     def close(self) -> None:
         """End the web here; the truth stays."""
@@ -118,16 +136,18 @@ class SimulatedWeb:
         rule = f"buffer must be (lines >= 1, {', '.join(map(str, shape))}) {dtype}"
         require(fits, rule, (*buffer.shape, str(buffer.dtype)))
 
-    def _copy_from_chunk(self, space: PixelArray) -> None:
-        """Deliver the rest of the present chunk, as far as `space` goes."""
-        number, start = divmod(self._next_line, CHUNK_LINES)
+    def _copy_from_chunk(self, line: int, space: PixelArray) -> int:
+        """Copy the rest of the chunk from `line` on, as far as `space` goes; how many lines."""
+        number, start = divmod(line, CHUNK_LINES)
         if self._chunk is None or self._chunk.number != number:
             self._chunk = self._render(number)
         count = min(len(space), CHUNK_LINES - start)
         space[:count] = self._chunk.pixels[start : start + count]
-        delivered = Interval(self._next_line, self._next_line + count)
-        self._truth.deliver(delivered, self._chunk.changes)
-        self._next_line = delivered.end
+        if line + count > self._next_line:
+            fresh = Interval(max(line, self._next_line), line + count)
+            self._truth.deliver(fresh, self._chunk.changes)
+            self._next_line = fresh.end
+        return count
 
     def _render(self, number: int) -> _Chunk:
         noise = self._sensor.noise(number)

@@ -96,11 +96,12 @@ def test_after_a_break_any_number_is_the_first(toy) -> None:
     assert due[0].anew
 
 
-def test_without_a_counter_frames_pass_as_they_come(toy) -> None:
-    frames = [toy.numbered(n, frame_id=None) for n in (0, 2, 1)]
-    _, due = ordered(frames)
-    assert [one.frame for one in due] == frames
+def test_without_a_counter_frames_pass_unless_they_are_stale(toy) -> None:
+    frames = [toy.numbered(n, frame_id=None) for n in (0, 2, 1, 2, 3)]
+    state, due = ordered(frames)
+    assert [one.frame for one in due] == [frames[0], frames[1], frames[4]]
     assert all(one.missing is None for one in due)
+    assert state.counts.late_frames == 2
 
 
 def test_a_frame_that_lost_its_counter_is_taken_as_the_next(toy) -> None:
