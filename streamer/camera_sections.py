@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, StrictBool, StrictInt, StrictStr, model_validator
@@ -122,3 +123,12 @@ class GenicamSource(CameraSettings):
             msg = f"address must be null for usb3, got {self.address}; name the camera by serial"
             raise ValueError(msg)
         return self
+
+
+class GentlSource(CameraSettings):
+    """A camera behind the GenTL producer (.cti) of its vendor."""
+
+    kind: Literal["gentl"] = "gentl"
+    camera: str = Field(default="cam0", pattern=r"^[A-Za-z0-9_-]{1,32}$")
+    producer: Path
+    serial: str = Field(min_length=1)

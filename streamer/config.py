@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from pydantic import model_validator
 
-from streamer.camera_sections import GenicamSource
+from streamer.camera_sections import GenicamSource, GentlSource
 from streamer.presets import PresetName, overridden, with_preset
 from streamer.section import Section
 from streamer.sections import (
@@ -47,6 +47,7 @@ __all__ = [
     "Decision",
     "Edges",
     "GenicamSource",
+    "GentlSource",
     "Kernels",
     "Limits",
     "LineCamera",

@@ -18,6 +18,7 @@ _KEPT = {
     "simulator": set(SimulatorSource.model_fields),
     "replay": set(ReplaySource.model_fields),
     "genicam": {"kind", "camera"},
+    "gentl": {"kind", "camera"},
 }
 
 

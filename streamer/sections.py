@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self, assert_never
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from streamer.camera_sections import GenicamSource
+from streamer.camera_sections import GenicamSource, GentlSource
 from streamer.fault_script import MOTION, Fault
 from streamer.section import Section
 
@@ -152,7 +152,9 @@ class ReplaySource(Section):
     block_lines: int = Field(default=256, ge=1, le=65536)
 
 
-Source = Annotated[SimulatorSource | ReplaySource | GenicamSource, Field(discriminator="kind")]
+Source = Annotated[
+    SimulatorSource | ReplaySource | GenicamSource | GentlSource, Field(discriminator="kind")
+]
 
 
 class Tiles(Section):

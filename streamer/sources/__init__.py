@@ -36,7 +36,7 @@ def _open_fast(settings: config.Source, web: config.Web, first_line: int) -> Lin
             from streamer.sources.replay import open_replay
 
             return open_replay(settings, web, first_line)
-        case config.GenicamSource():
+        case config.GenicamSource() | config.GentlSource():
             from streamer.sources.camera_lines import open_camera_lines
 
             return open_camera_lines(settings, web, first_line)
