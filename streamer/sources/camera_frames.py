@@ -10,15 +10,17 @@ from streamer.message import GapReason
 from streamer.ports import WebFormat
 from streamer.sources.block_ids import follow
 from streamer.sources.frame import CounterBits, Frame, FrameBreak
-from streamer.sources.genicam_pixels import pixel_layout, unpack
+from streamer.sources.pixel_formats import pixel_format, unpack
 from streamer.sources.received_lines import received_bytes
 
 if TYPE_CHECKING:
     from streamer.camera_sections import ChunkNames
     from streamer.sources.block_ids import BlockCount
     from streamer.sources.camera_port import Grab, ImageFormat
+    from streamer.sources.pixel_formats import PixelFormat
 
 _UNWRAPPED = 64
+_MOSAICS = ("RG", "GB", "GR", "BG")
 
 
 def web_format(image: ImageFormat, description: str) -> WebFormat:
@@ -27,8 +29,12 @@ def web_format(image: ImageFormat, description: str) -> WebFormat:
     Raises:
         ValueError: its pixel format is not known.
     """
-    channels, bits = pixel_layout(image.pixel_format)
-    return WebFormat(image.columns, channels, bits, description)
+    try:
+        kind = pixel_format(image.pixel_format)
+    except ValueError as error:
+        msg = f"source.pixel_format: {error}; set one that the camera has, too"
+        raise ValueError(msg) from None
+    return WebFormat(image.columns, kind.channels, kind.bits, description)
 
 
 def counter_bits(chunks: ChunkNames) -> CounterBits:
@@ -89,20 +95,32 @@ class FrameMaker:
 
     def _pixels(self, grab: Grab, lines: int) -> tuple[np.ndarray, int]:
         """The pixels, and how many lines of them surely arrived."""
-        image, payload = self._image, grab.payload
-        channels, bits = pixel_layout(image.pixel_format)
-        row = image.columns * channels * bits // 8
-        pitch = row + grab.padding_bytes
-        size = lines * pitch - grab.padding_bytes
+        name, columns, payload = self._image.pixel_format, self._image.columns, grab.payload
+        kind = pixel_format(name)
+        size = kind.payload_bytes(lines, columns)
+        if grab.padding_bytes:
+            payload = _without_padding(payload, lines, size // lines, grab.padding_bytes)
         is_whole = grab.is_complete and len(payload) >= size
         arrived = size if is_whole else received_bytes(payload, size)
-        if len(payload) < lines * pitch:
-            payload = payload.ljust(lines * pitch, b"\0")
-        if grab.padding_bytes:
-            rows = np.frombuffer(payload, np.uint8, lines * pitch).reshape(lines, pitch)
-            payload = rows[:, :row].tobytes()
-        pixels = unpack(payload, image.pixel_format, (lines, image.columns))
-        return pixels, lines if is_whole else min(arrived // pitch, lines)
+        pixels = unpack(payload.ljust(size, b"\0"), name, lines, columns)
+        return pixels, lines if is_whole else _whole_lines(kind, arrived, lines, columns)
+
+
+def _without_padding(payload: bytes, lines: int, row: int, padding: int) -> bytes:
+    """The lines alone; of a payload that was cut off, those that are there."""
+    pitch = row + padding
+    rows = np.frombuffer(payload.ljust(lines * pitch, b"\0"), np.uint8, lines * pitch)
+    there = row * (len(payload) // pitch) + min(len(payload) % pitch, row)
+    return rows.reshape(lines, pitch)[:, :row].tobytes()[:there]
+
+
+def _whole_lines(kind: PixelFormat, arrived: int, lines: int, columns: int) -> int:
+    """Lines of which every byte arrived, and every neighbour that their colours are made from."""
+    whole = arrived * lines // kind.payload_bytes(lines, columns)
+    if kind.payload_bytes(whole, columns) > arrived:
+        whole -= 1
+    whole -= kind.colour in _MOSAICS
+    return max(min(whole, lines), 0)
 
 
 def _counter(grab: Grab, name: str | None) -> int | None:

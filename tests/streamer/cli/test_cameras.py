@@ -5,11 +5,9 @@ import json
 import pytest
 import typer
 from typer.testing import CliRunner
+from viva_genicam.testing import FakeGigeCamera
 
 from streamer.cli.cameras import cameras
-
-pytest.importorskip("viva_genicam", reason="the extra `camera` is not installed")
-from viva_genicam.testing import FakeGigeCamera  # noqa: E402
 
 
 @pytest.fixture

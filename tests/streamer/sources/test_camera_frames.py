@@ -141,5 +141,36 @@ def test_the_format_names_channels_and_bits():
         8,
         "Vendor Model 1",
     )
-    with pytest.raises(ValueError, match="got Mono10p"):
-        web_format(ImageFormat(1, 512, "Mono10p"), "")
+    with pytest.raises(ValueError, match="got .Confidence8"):
+        web_format(ImageFormat(1, 512, "Confidence8"), "")
+
+
+def test_packed_lines_that_end_within_a_byte_count_when_all_their_bits_arrived():
+    image = ImageFormat(4, 1001, "Mono10p")
+    payload = bytes([255]) * 5005
+    for arrived, valid in ((5005, 4), (3754, 3), (3753, 2), (1252, 1), (1251, 0)):
+        keys = {"lines": 4, "columns": 1001, "pixel_format": "Mono10p", "is_complete": False}
+        torn = payload[:arrived] + bytes(5005 - arrived)
+        (frame,) = make(grab(1, torn, **keys), image=image)
+        assert frame.valid_lines == valid
+        assert (frame.pixels[:valid] == 65535).all()
+
+
+def test_the_last_line_before_a_loss_has_no_colour_of_its_own_in_a_mosaic():
+    image = ImageFormat(LINES, COLUMNS, "BayerRG8")
+    payload = PIXELS.tobytes()[: 5 * COLUMNS]
+    whole = make(grab(1, pixel_format="BayerRG8"), image=image)[0]
+    torn = make(grab(1, payload, pixel_format="BayerRG8", is_complete=False), image=image)[0]
+    assert torn.valid_lines == 4
+    assert np.array_equal(torn.pixels[:4], whole.pixels[:4])
+
+
+@pytest.mark.parametrize("cut", [0, 5, 3 * (COLUMNS + 4) - 2, 3 * (COLUMNS + 4) + 1])
+def test_padding_of_a_torn_frame_is_no_pixel_either(cut):
+    padded = np.zeros((LINES, COLUMNS + 4), np.uint8)
+    padded[:, :COLUMNS] = PIXELS
+    payload = padded.tobytes()[:cut]
+    (frame,) = make(grab(1, payload, padding_bytes=4, is_complete=False))
+    assert frame.valid_lines == (cut + 4) // (COLUMNS + 4)
+    valid = frame.valid_lines
+    assert np.array_equal(frame.pixels[:valid], PIXELS[:valid])

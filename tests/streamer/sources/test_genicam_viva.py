@@ -6,6 +6,7 @@ from contextlib import closing
 
 import numpy as np
 import pytest
+from viva_genicam.testing import FakeGigeCamera, FakeU3vCamera
 
 from streamer.camera_sections import ChunkNames, GenicamSource
 from streamer.config import Web
@@ -14,12 +15,8 @@ from streamer.sources.camera_lines import line_rules
 from streamer.sources.camera_port import CameraFault
 from streamer.sources.frame import Frame, FrameBreak
 from streamer.sources.frame_line_source import FrameLineSource
-
-pytest.importorskip("viva_genicam", reason="the extra `camera` is not installed")
-from viva_genicam.testing import FakeGigeCamera, FakeU3vCamera  # noqa: E402
-
-from streamer.sources.genicam import GenicamCamera  # noqa: E402
-from streamer.sources.genicam_viva import VivaDriver, VivaSession, open_genicam  # noqa: E402
+from streamer.sources.genicam import GenicamCamera
+from streamer.sources.genicam_viva import VivaDriver, VivaSession, open_genicam
 
 LINES, COLUMNS = 64, 2048
 PACKETS = 91  # of 1500 bytes, for a frame

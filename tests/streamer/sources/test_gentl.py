@@ -4,6 +4,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import genicam
 import numpy as np
 import pytest
 
@@ -13,10 +14,7 @@ from streamer.message import LineBlock
 from streamer.sources.camera_lines import open_camera_lines
 from streamer.sources.camera_port import CameraFault
 from streamer.sources.frame import Frame
-
-genicam = pytest.importorskip("genicam", reason="the extra `gentl` is not installed")
-pytest.importorskip("harvesters", reason="the extra `gentl` is not installed")
-from streamer.sources.gentl import open_gentl  # noqa: E402
+from streamer.sources.gentl import open_gentl
 
 PRODUCER = Path(genicam.__file__).parent / "viky.cti"
 
@@ -77,7 +75,7 @@ def test_what_cannot_be_opened_is_explained(tmp_path):
         open_gentl(source(producer=tmp_path / "none.cti"))
     with pytest.raises(ValueError, match=r"source.pixel_format .* it accepts RGBa8, Mono8"):
         open_gentl(source(pixel_format="Mono12"))
-    with pytest.raises(ValueError, match="got RGBa8"):
+    with pytest.raises(ValueError, match="got .RGBa8"):
         open_gentl(source(pixel_format="RGBa8"))
 
 

@@ -2,13 +2,11 @@
 
 from pathlib import Path
 
+import genicam
 import pytest
+from harvesters.core import Harvester
 
-genicam = pytest.importorskip("genicam", reason="the extra `gentl` is not installed")
-pytest.importorskip("harvesters", reason="the extra `gentl` is not installed")
-from harvesters.core import Harvester  # noqa: E402
-
-from streamer.sources.gentl_features import GentlFeatures  # noqa: E402
+from streamer.sources.gentl_features import GentlFeatures
 
 PRODUCER = Path(genicam.__file__).parent / "viky.cti"
 

@@ -1,15 +1,12 @@
 """Cameras are found by address or serial number, without taking control from anybody."""
 
 import pytest
+import viva_genicam as viva
+from viva_genicam.testing import FakeGigeCamera, FakeU3vCamera
 
 from streamer.camera_sections import GenicamSource
 from streamer.sources.camera_port import CameraFault
-
-pytest.importorskip("viva_genicam", reason="the extra `camera` is not installed")
-import viva_genicam as viva  # noqa: E402
-from viva_genicam.testing import FakeGigeCamera, FakeU3vCamera  # noqa: E402
-
-from streamer.sources.viva_discovery import find_device, list_cameras, read_serial  # noqa: E402
+from streamer.sources.viva_discovery import find_device, list_cameras, read_serial
 
 
 def test_a_camera_is_listed_and_found_by_address_and_serial():

@@ -1,12 +1,10 @@
 """Features by name and type, read from the camera and not from what was read before."""
 
 import pytest
+import viva_genicam as viva
+from viva_genicam.testing import FakeGigeCamera
 
-pytest.importorskip("viva_genicam", reason="the extra `camera` is not installed")
-import viva_genicam as viva  # noqa: E402
-from viva_genicam.testing import FakeGigeCamera  # noqa: E402
-
-from streamer.sources.viva_features import VivaFeatures  # noqa: E402
+from streamer.sources.viva_features import VivaFeatures
 
 
 @pytest.fixture
