@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from streamer.sources.camera_frames import FrameMaker, web_format
 from streamer.sources.camera_health import CameraHealth
 from streamer.sources.camera_port import CameraFault
+from streamer.sources.errand import Errand
 from streamer.sources.frame import FrameBreak
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _FIRST_DELAY_S = 0.25
 _FIGURES_EVERY_S = 1.0
+_ANSWER_S = 0.5  # a camera answers within milliseconds
 
 
 def first_session(
@@ -66,6 +68,8 @@ class GenicamCamera:
         self._settings = settings
         self._camera = camera
         self._health = CameraHealth()
+        self._opening: Errand[CameraSession] | None = None
+        self._excuse = ""
         self._health.update({})
         self._since_ns = time.time_ns()
         self._delay_s = _FIRST_DELAY_S
@@ -98,9 +102,7 @@ class GenicamCamera:
         return self._health.figures
 
     def read_frame(self, timeout_s: float) -> Frame | FrameBreak | None:
-        """See FrameSource.
-
-        Finding a lost camera again may outlast `timeout_s` by the driver's own times.
+        """See FrameSource; lasts no longer than `timeout_s` and half a second.
 
         Raises:
             EOFError: the source was closed.
@@ -118,8 +120,11 @@ class GenicamCamera:
         self._closed.set()
         with self._lock:
             session, self._session = self._session, None
+            opening, self._opening = self._opening, None
             if session is not None:
                 session.close()
+            if opening is not None:
+                Errand(lambda: opening.result().close())
 
     def _begin(self, session: CameraSession) -> None:
         """Start it; from here on everything that it misses is a loss."""
@@ -171,7 +176,11 @@ class GenicamCamera:
             return
         self._asked_s = now_s
         self._health.count("timeouts")
-        session.require_alive()
+        probe = Errand(session.require_alive)
+        if not probe.wait(_ANSWER_S):
+            msg = f"the camera does not answer within {_ANSWER_S} s"
+            raise CameraFault(msg)
+        probe.result()
         if not self._settings.web_may_stand:
             msg = f"no frame for {now_s - self._seen_s:.1f} s, although the camera answers"
             raise CameraFault(msg)
@@ -180,9 +189,9 @@ class GenicamCamera:
         _LOG.warning("%s is lost: %s; trying to find it again", self._camera, fault)
         self._health.end_session()
         self._session = None
-        self._due_s = time.monotonic()
+        self._due_s, self._excuse = time.monotonic(), ""
         self._pending.append(self._break(f"lost: {fault}"))
-        session.close()
+        Errand(session.close)  # what is away takes seconds to be given up
 
     def _break(self, detail: str) -> FrameBreak:
         now_ns = max(time.time_ns(), self._since_ns)
@@ -196,12 +205,14 @@ class GenicamCamera:
             return
         if time.monotonic() < self._due_s:
             return
+        opening = self._opening = self._opening or Errand(self._driver.open)
+        if not opening.wait(timeout_s):
+            return
+        self._opening = None
         try:
-            session = self._driver.open()
-            self._take_over(session)
+            self._take_over(opening.result())
         except (CameraFault, ValueError) as fault:
             self._put_off(fault)
-            return
 
     def _take_over(self, session: CameraSession) -> None:
         since_ns = self._since_ns
@@ -229,7 +240,9 @@ class GenicamCamera:
         raise CameraFault(msg)
 
     def _put_off(self, fault: Exception) -> None:
-        """Say why it is not there, and try later."""
-        _LOG.warning("%s is not back: %s", self._camera, fault)
+        """Try later; say why it is not there when that is news."""
+        if str(fault) != self._excuse:
+            self._excuse = str(fault)
+            _LOG.warning("%s is not back: %s", self._camera, fault)
         self._due_s = time.monotonic() + self._delay_s
         self._delay_s = min(2 * self._delay_s, self._settings.reconnect_max_s)

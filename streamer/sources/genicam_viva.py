@@ -11,6 +11,7 @@ import viva_genicam as viva
 
 from streamer.sources.camera_port import CameraFault, Grab, ImageFormat
 from streamer.sources.camera_settings import apply_settings
+from streamer.sources.errand import Errand
 from streamer.sources.frame_queue import FrameQueue
 from streamer.sources.genicam import GenicamCamera
 from streamer.sources.viva_discovery import find_device, read_serial
@@ -79,7 +80,7 @@ class VivaSession:
         self._camera = camera
         self._settings = settings
         self._features = VivaFeatures(camera)
-        self._temperature: tuple[float, float] | None = None  # when it was asked, degrees
+        self._temperature: float | None = None
         try:
             for note in apply_settings(self._features, settings):
                 _LOG.warning("%s", note)
@@ -91,6 +92,7 @@ class VivaSession:
             raise CameraFault(msg) from None
         self._stats, self._counted_s = self._stream.stats(), time.monotonic()
         self._frames: FrameQueue[viva.Frame] | None = None
+        self._ask_temperature()
 
     @property
     def description(self) -> str:
@@ -225,12 +227,18 @@ class VivaSession:
         return {n: int(value, 0) for n in wanted if isinstance(value := found.get(n), str)}
 
     def _measured_temperature(self) -> Iterator[tuple[str, float]]:
-        now_s = time.monotonic()
-        if self._temperature is None or now_s - self._temperature[0] >= _TEMPERATURE_EVERY_S:
-            value = self._read_temperature()
-            self._temperature = None if value is None else (now_s, value)
+        """The last one; a camera that is away must not hold up whoever asks for figures."""
+        asked = self._asked_temperature
+        if asked.wait(0.0):
+            self._temperature = asked.result()
+            if time.monotonic() - self._asked_s >= _TEMPERATURE_EVERY_S:
+                self._ask_temperature()
         if self._temperature is not None:
-            yield "temperature_c", self._temperature[1]
+            yield "temperature_c", self._temperature
+
+    def _ask_temperature(self) -> None:
+        self._asked_s = time.monotonic()
+        self._asked_temperature = Errand(self._read_temperature)
 
     def _read_temperature(self) -> float | None:
         try:

@@ -141,6 +141,27 @@ def test_a_camera_that_is_killed_and_restarted_goes_on_after_a_break(start_camer
         assert camera.health["reconnects"] == 1
 
 
+def test_a_cable_that_is_pulled_is_noticed_in_time_and_the_reader_is_never_held_up(start_camera):
+    """A camera whose process is stopped answers as one without a cable: not at all."""
+    device = start_camera(**SMALL, fps=20)
+    with closing(open_camera(stall_s=0.5, reconnect_max_s=0.5)) as camera:
+        read(camera, 3)
+        device.send_signal(signal.SIGSTOP)
+        stopped_s, items, longest_s = time.monotonic(), [], 0.0
+        while camera.health["connected"] and time.monotonic() < stopped_s + 20:
+            asked_s = time.monotonic()
+            items.append(camera.read_frame(0.2))
+            longest_s = max(longest_s, time.monotonic() - asked_s)
+        noticed_s = time.monotonic() - stopped_s
+        device.send_signal(signal.SIGCONT)
+        last = [item for item in items if isinstance(item, Frame)][-1:]
+        seen = [item for item in read(camera, 6) if isinstance(item, Frame)]
+        assert noticed_s < 4.0
+        assert longest_s < 3.0
+        assert camera.health["reconnects"] == 1
+        assert all(frame.frame_id > last[0].frame_id for frame in seen if last)
+
+
 def test_a_camera_that_comes_late_can_be_waited_for(start_camera):
     with pytest.raises(CameraFault, match="must be a camera that answers"):
         open_camera()

@@ -252,3 +252,52 @@ def test_whatever_happens_no_frame_comes_twice_and_every_loss_lies_between(scrip
     assert all(a.captured_ns <= b.since_ns for a, b in zip(breaks, breaks[1:], strict=False))
     assert all(session.closed == 1 for session in driver.opened)
     source.close()
+
+
+class Deaf(PaperSession):
+    """Sends nothing, and every call to it hangs until it is released."""
+
+    released = threading.Event()
+
+    def require_alive(self):
+        self.released.wait(10)
+
+    def close(self):
+        self.released.wait(10)
+        super().close()
+
+
+def test_a_camera_that_hangs_in_every_call_is_lost_in_time():
+    source, _ = camera(Deaf([frame_of(1)]), PaperSession([frame_of(8)]))
+    started_s = time.monotonic()
+    items = read(source, 4)
+    assert time.monotonic() - started_s < 5.0
+    assert [type(item) for item in items] == [Frame, FrameBreak, FrameBreak, Frame]
+    assert "does not answer within" in items[1].detail
+    Deaf.released.set()
+    source.close()
+
+
+def test_a_search_that_hangs_does_not_hold_up_the_reader():
+    released = threading.Event()
+
+    class Slow(PaperDriver):
+        def open(self):
+            if self.opened:
+                released.wait(10)
+            return super().open()
+
+    late = PaperSession([frame_of(2)])
+    driver = Slow(PaperSession([frame_of(1), CameraFault("away")]), late)
+    chosen = GenicamSource(address="10.0.0.2", **QUICK)
+    source = GenicamCamera(driver, chosen, "cam0")
+    read(source, 2)
+    started_s = time.monotonic()
+    assert source.read_frame(0.05) is None
+    assert time.monotonic() - started_s < 2.0
+    source.close()
+    released.set()
+    deadline = time.monotonic() + 5
+    while not late.closed and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert late.closed == 1
