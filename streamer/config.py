@@ -9,7 +9,9 @@ from typing import Any
 import yaml
 from pydantic import model_validator
 
+from streamer.camera_sections import GenicamSource, GentlSource
 from streamer.presets import PresetName, overridden, with_preset
+from streamer.section import Section
 from streamer.sections import (
     Alarms,
     Backbone,
@@ -21,20 +23,15 @@ from streamer.sections import (
     Limits,
     Method,
     Profile,
-    ReplaySource,
     Roll,
     Score,
     Scoring,
-    Section,
-    SideCamera,
-    SimulatorSource,
-    Source,
-    StreamSource,
     Supervisor,
     Tiles,
     Transport,
     Web,
 )
+from streamer.source_sections import ReplaySource, SideCamera, SimulatorSource, Source, StreamSource
 
 __all__ = [
     "Alarms",
@@ -45,6 +42,8 @@ __all__ = [
     "Correction",
     "Decision",
     "Edges",
+    "GenicamSource",
+    "GentlSource",
     "Kernels",
     "Limits",
     "Method",

@@ -13,6 +13,13 @@ from streamer.config import Config, ConfigError, ReplaySource, Section, Simulato
 from streamer.presets import preset_defaults
 
 FROM_COMMAND_LINE = 0
+# What a source takes over from one of another kind in the file.
+_KEPT = {
+    "simulator": set(SimulatorSource.model_fields),
+    "replay": set(ReplaySource.model_fields),
+    "genicam": {"kind", "camera"},
+    "gentl": {"kind", "camera"},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +38,10 @@ def load_config(path: Path | None, settings: tuple[str, ...] = ()) -> Config:
         ConfigError: one line per fault, "<file>:<line>: <key path>: <rule>, got <value>".
     """
     document = _Document("defaults", {}, {}) if path is None else _read_document(path)
+    kind_of_file = _source_kind(document)
     for setting in settings:
         _apply_setting(document, setting)
-    _choose_source(document, settings)
+    _choose_source(document, settings, kind_of_file)
     _choose_preset(document, settings)
     _include_faults(document)
     try:
@@ -113,23 +121,29 @@ def _apply_setting(document: _Document, setting: str) -> None:
     document.lines[path] = FROM_COMMAND_LINE
 
 
-def _choose_source(document: _Document, settings: tuple[str, ...]) -> None:
+def _source_kind(document: _Document) -> str:
+    source = document.content.get("source")
+    return str(source.get("kind", "simulator")) if isinstance(source, dict) else "simulator"
+
+
+def _choose_source(document: _Document, settings: tuple[str, ...], kind_of_file: str) -> None:
     """A source is simulated unless it says otherwise; one of another kind starts from defaults.
 
     `--set source.kind=replay` over a file that configures the simulator would otherwise fail at
-    every key of the file that a replay does not have.
+    every key of the file that a replay does not have. A camera takes over its name alone: a width
+    that was simulated is none to set it to.
     """
     source = document.content.get("source")
     if not isinstance(source, dict):
         return
     source.setdefault("kind", "simulator")
-    kinds: dict[str, type[Section]] = {"simulator": SimulatorSource, "replay": ReplaySource}
-    kind = kinds.get(str(source["kind"]))
+    kept = _KEPT.get(str(source["kind"]))
     named = {setting.partition("=")[0].strip() for setting in settings}
-    if kind is None or "source.kind" not in named:
+    if kept is None or "source.kind" not in named or source["kind"] == kind_of_file:
         return
-    for key in set(source) - set(kind.model_fields):
-        if f"source.{key}" not in named:
+    of_source = {".".join(name.split(".")[:2]) for name in named}
+    for key in set(source) - kept:
+        if f"source.{key}" not in of_source:
             del source[key]
 
 
@@ -177,7 +191,7 @@ def _fault_lines(document: _Document, error: ValidationError) -> str:
 
 
 def _fault_line(document: _Document, fault: dict[str, Any]) -> str:
-    keys = tuple(str(part) for part in fault["loc"] if str(part) not in ("simulator", "replay"))
+    keys = tuple(str(part) for part in fault["loc"] if str(part) not in _KEPT)
     rule = "unknown key; `linescan schema` lists the known ones"
     if fault["type"] != "extra_forbidden":
         rule = fault["msg"].removeprefix("Value error, ")

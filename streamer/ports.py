@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,6 +62,16 @@ class LineSource(Protocol):
 
     def close(self) -> None:
         """Release everything; may be called twice, and from the end of a failed open."""
+        ...
+
+
+@runtime_checkable
+class ReportsHealth(Protocol):
+    """A source, or a wrapper around one, that says how camera and link are."""
+
+    @property
+    def health(self) -> Mapping[str, float]:
+        """Figures by name; `connected` is 0 while the camera is away. Any thread may ask."""
         ...
 
 
@@ -142,6 +152,7 @@ class RollSummary:
     or what ended the roll early. `truth` is the JSON ground truth of a simulated web, or b"".
     `profile_drift` is how far each lane's profile moved within its article, as share of the feature
     range; `new_articles` are the first lines of articles that came after the first, by lane.
+    `camera_health` are the last figures of camera and link, counted since capture last started.
     """
 
     roll: str
@@ -165,6 +176,7 @@ class RollSummary:
     truth: bytes
     profile_drift: dict[str, float] = field(default_factory=dict)
     new_articles: dict[str, list[int]] = field(default_factory=dict)
+    camera_health: dict[str, float] = field(default_factory=dict)
 
     @property
     def is_exact(self) -> bool:

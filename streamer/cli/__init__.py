@@ -43,6 +43,7 @@ COMMANDS = {
     "evaluate": "evaluate",
     "export": "export",
     "doctor": "doctor",
+    "cameras": "cameras",
     "bench": "bench",
     "report": "report",
     "validate-config": "validate_config",

@@ -28,6 +28,7 @@ from streamer.scoring.kernel_gate import require_kernels
 from streamer.scoring.lesson import Lesson
 from streamer.scoring.web_profile import learn_web_profile
 from streamer.sources import open_source
+from streamer.sources.camera_port import CameraFault
 from streamer.sources.line_buffer import new_buffer
 from streamer.tiling import Origin, cut, finish, start_tiling
 
@@ -209,6 +210,8 @@ def _open_source(chosen: Config) -> LineSource:
     fast = chosen.source.model_copy(update={"pace": "fast"})
     try:
         return open_source(fast, chosen.web)
+    except CameraFault:
+        raise
     except (ValueError, OSError) as error:
         raise UsageFault(str(error)) from None
 

@@ -16,6 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from streamer.cli.camera_text import camera_text
 from streamer.cli.console import ProgressConsole
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Reading:
     open_alarms: int
     defects: int
     not_inspected_percent: float
+    camera: str = ""
 
 
 @dataclass(slots=True)
@@ -78,7 +80,7 @@ class Display:
         """Figures from the latest beats; the rate is over the last ten seconds."""
         beats = {child.command.name: child.beat for child in progress.children if child.beat}
         sink = beats.get("sink")
-        captures = (beat for name, beat in beats.items() if name.startswith("capture"))
+        captures = [beat for name, beat in beats.items() if name.startswith("capture")]
         figures = sink.figures if sink else {}
         inspected = figures.get("inspected_px", 0.0)
         lost = figures.get("not_inspected_px", 0.0)
@@ -96,6 +98,7 @@ class Display:
             open_alarms=int(figures.get("open_alarms", 0)),
             defects=int(figures.get("defects", 0)),
             not_inspected_percent=100 * lost / max(inspected + lost, 1.0),
+            camera="; ".join(filter(None, (camera_text(beat.figures) for beat in captures))),
         )
 
     def _render(self, progress: Progress, reading: Reading) -> Group:
@@ -104,6 +107,7 @@ class Display:
             Text(f"{progress.phase}: roll {self.config.roll.name}", style="bold cyan"),
             Text(_progress_text(reading)),
             Text(_alarm_text(reading)),
+            *([Text(reading.camera)] if reading.camera else []),
             Text(stages, style="dim"),
         ]
         if self.length_m:
@@ -136,7 +140,8 @@ def _stage(name: str, child: object) -> str:
 
 def plain_line(phase: str, reading: Reading) -> str:
     """One line for logs and pipes."""
-    return f"{phase}: {_progress_text(reading)}, {_alarm_text(reading)}"
+    camera = f", {reading.camera}" if reading.camera else ""
+    return f"{phase}: {_progress_text(reading)}, {_alarm_text(reading)}{camera}"
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from streamer.cli.options import (
 from streamer.config import SimulatorSource
 from streamer.message import LineBlock, LineLoss
 from streamer.sources import open_source
+from streamer.sources.camera_port import CameraFault
 from streamer.sources.line_buffer import new_buffer
 from streamer.sources.recording import HEADER
 from streamer.sources.recording_reader import Recording
@@ -120,6 +121,8 @@ def write_recording(config: Config, out: Path, append: bool = False) -> Recorded
     first_line = _first_free_line(out, append)
     try:
         source = open_source(config.source, config.web, first_line)
+    except CameraFault:
+        raise
     except (ValueError, OSError) as error:
         raise UsageFault(str(error)) from None
     with closing(source):

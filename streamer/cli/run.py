@@ -16,6 +16,7 @@ from streamer.cli.options import (
     read_config,
 )
 from streamer.config import ConfigError
+from streamer.sources.camera_port import CameraFault
 
 if TYPE_CHECKING:
     from streamer.compose.line import RunResult
@@ -37,6 +38,7 @@ def run_configured(config: Config, *, as_json: bool) -> int:
     Raises:
         UsageFault: the source cannot be read or does not fit the tiles.
         SegmentError: there is too little shared memory for the tiles.
+        CameraFault: the camera is away, or held by another program.
         KernelError: the workers would score on what `kernels.require` rules out.
     """
     from streamer.cli.display import open_display
@@ -48,7 +50,7 @@ def run_configured(config: Config, *, as_json: bool) -> int:
 
     try:
         effective = prepare_roll(config)
-    except (ConfigError, SegmentError):
+    except (ConfigError, SegmentError, CameraFault):
         raise
     except (ValueError, OSError) as error:
         raise UsageFault(str(error)) from None

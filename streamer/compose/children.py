@@ -23,6 +23,7 @@ from streamer.config import Config, ConfigError
 from streamer.decision import DecisionSettings
 from streamer.dispatch import DispatchSettings
 from streamer.scoring.rolling_plan import RollingPlan
+from streamer.sources.camera_port import CameraFault
 from streamer.stages.announcer import AlarmOrigin
 from streamer.stages.capture import CaptureLinks, CapturePlan, CaptureStage
 from streamer.stages.pulse import Pulse
@@ -62,11 +63,29 @@ def open_configured_source(config: Config, first_line: int = 0) -> LineSource:
     return open_source(config.source, config.web, first_line)
 
 
+def open_patiently(setting: Setting, camera: str, first_line: int = 0) -> LineSource:
+    """As open_camera; under a parent, which saw the camera, it may come back first.
+
+    Raises:
+        CameraFault: the camera stays away for half of `supervisor.start_timeout_ms`.
+    """
+    config = setting.config
+    patience_s = config.supervisor.start_timeout_ms / 2000 if config.transport.beats else 0.0
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            return open_camera(config, camera, first_line)
+        except CameraFault:
+            if setting.stopping() or time.monotonic() >= deadline:
+                raise
+            time.sleep(0.5)
+
+
 def run_capture(setting: Setting) -> str:
     """Run the capture stage of one camera; returns what ended the roll too early, or ""."""
     config, name = setting.config, setting.camera or setting.config.source.camera
     with _as_configured():
-        source = open_camera(config, name)
+        source = open_patiently(setting, name)
     hub = ZmqHub()
     unused = [source]  # a source that the stage has taken is the stage's to close
 
@@ -74,7 +93,7 @@ def run_capture(setting: Setting) -> str:
         if first_line == 0:
             return unused.pop()
         unused.pop().close()
-        return open_camera(config, name, first_line)
+        return open_patiently(setting, name, first_line)
 
     try:
         form = source.format

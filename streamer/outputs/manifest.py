@@ -101,6 +101,7 @@ class Manifest:
     truth: dict[str, Any] | None = None
     profile_drift: dict[str, float] = field(default_factory=dict)
     new_articles: dict[str, list[int]] = field(default_factory=dict)
+    camera_health: dict[str, float] = field(default_factory=dict)
 
 
 def manifest_record(manifest: Manifest) -> dict[str, Any]:
@@ -134,6 +135,7 @@ def manifest_record(manifest: Manifest) -> dict[str, Any]:
         "profile_digests": manifest.profile_digests,
         "profile_drift": manifest.profile_drift,
         "new_articles": manifest.new_articles,
+        "camera_health": manifest.camera_health,
         "config_digest": manifest.config_digest,
         "digests": manifest.digests,
         "versions": versions(),

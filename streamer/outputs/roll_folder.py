@@ -129,6 +129,7 @@ class RollFolder:
             truth=json.loads(summary.truth) if summary.truth else None,
             profile_drift=summary.profile_drift,
             new_articles=summary.new_articles,
+            camera_health=summary.camera_health,
         )
 
     def close(self) -> None:

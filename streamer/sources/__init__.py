@@ -38,6 +38,10 @@ def _open_fast(settings: config.Source, web: config.Web, first_line: int) -> Lin
             return open_replay(settings, web, first_line)
         case config.StreamSource():
             return _open_stream(settings, web, first_line)
+        case config.GenicamSource() | config.GentlSource():
+            from streamer.sources.camera_lines import open_camera_lines
+
+            return open_camera_lines(settings, web, first_line)
         case _:
             assert_never(settings)
 

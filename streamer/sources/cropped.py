@@ -7,10 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from streamer.message import Interval, LineBlock, LineLoss, require
+from streamer.ports import ReportsHealth
 from streamer.sources.line_buffer import new_buffer
 from streamer.web import intersect_intervals
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from streamer.message import PixelArray
     from streamer.ports import LineSource, WebFormat
 
@@ -83,6 +86,11 @@ class CroppedSource:
             zip(("cross_first_mm", "cross_end_mm"), (n * cross for n in columns), strict=True)
         )
         return {**defect, **places, **sizes}
+
+    @property
+    def health(self) -> Mapping[str, float]:
+        """What the source says of its camera; empty when it has none."""
+        return self._source.health if isinstance(self._source, ReportsHealth) else {}
 
     def read_into(self, buffer: PixelArray) -> LineBlock | LineLoss | None:
         """See ports.LineSource."""

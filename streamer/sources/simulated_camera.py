@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from streamer.fault_script import Fault
     from streamer.message import PixelArray
     from streamer.ports import LineSource, WebFormat
-    from streamer.sections import SimulatorSource, Web
+    from streamer.sections import Web
+    from streamer.source_sections import SimulatorSource
 
 _SCRATCH_LINES = 256
 

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import cv2
 
 from streamer.ports import WebFormat
+from streamer.sources.camera_port import CameraFault
 from streamer.sources.frame import Frame, FrameBreak
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class StreamPlan:
     credentials_variable: str | None = None
 
 
-class StreamError(OSError):
+class StreamError(CameraFault):
     """A stream cannot be opened."""
 
 

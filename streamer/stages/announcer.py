@@ -52,6 +52,8 @@ class Announcer:
     _gap_growth: Gap | None = None
     _beats: dict[str, Heartbeat] = field(default_factory=dict)
     _silent: dict[str, Alarm] = field(default_factory=dict)
+    _away: dict[str, Alarm] = field(default_factory=dict)
+    _absences: int = 0
 
     def on_defect(self, defect: Defect, now_ns: int) -> Alarm:
         """The alarm of a defect that is new, has grown or has ended."""
@@ -69,8 +71,8 @@ class Announcer:
 
     @property
     def active(self) -> int:
-        """How many gaps and silent stages have not ended."""
-        return (self._gap is not None) + len(self._silent)
+        """How many gaps, silent stages and absent cameras have not ended."""
+        return (self._gap is not None) + len(self._silent) + len(self._away)
 
     def on_gap(self, gap: Gap, now_ns: int) -> Alarm | None:
         """Lines that were not inspected: a new alarm, or the one that is active grows.
@@ -178,9 +180,31 @@ class Announcer:
         )
         return self._silent[beat.process]
 
+    def on_camera(self, camera: str, beat: Heartbeat, now_ns: int) -> Alarm | None:
+        """The camera of a capture's beat is away, or is back; None when nothing has changed."""
+        is_away, known = not beat.figures.get("connected", 1.0), self._away.get(camera)
+        if is_away == (known is not None):
+            return None
+        if known is not None:
+            del self._away[camera]
+            return self._again(known, DefectState.END, now_ns)
+        self._absences += 1
+        lines = Interval(beat.last_line, beat.last_line)
+        self._away[camera] = replace(
+            self._alarm(f"camera-away-{self._absences}", lines),
+            kind=AlarmKind.SYSTEM,
+            severity=Severity.HIGH,
+            raised_ns=now_ns,
+            captured_ns=now_ns,
+            signal=FAILURE,
+            text=f"camera {camera} is away: check power and cable; trying again",
+        )
+        return self._away[camera]
+
     def end_all(self, now_ns: int) -> tuple[Alarm, ...]:
-        """At the end of the roll: the gap and the silent stages that are still active end."""
-        silent, self._silent = tuple(self._silent.values()), {}
+        """At the end of the roll: gap, silent stages and absent camera that are active end."""
+        silent = (*self._silent.values(), *self._away.values())
+        self._silent, self._away = {}, {}
         return (
             *self._end_gap(now_ns),
             *(self._again(alarm, DefectState.END, now_ns) for alarm in silent),

@@ -72,6 +72,7 @@ class CaptureStage:
     _tiling: TilingState = field(init=False)
     _outbox: deque[object] = field(init=False, default_factory=deque)
     _resume: Resume | None = field(init=False, default=None)
+    _reader: SourceReader | None = field(init=False, default=None)
     _progress_ns: int = field(init=False, default=0)
     _rows: int = field(init=False, default=0)
     _greeted_ns: int | None = field(init=False, default=None)
@@ -93,13 +94,14 @@ class CaptureStage:
         self._tiling = replace(start, allocate=self.links.allocate)
         self._rows = resume.sequence
         source = self.open_source(resume.first_line)
-        reader = SourceReader(source, self.plan.block_lines)
+        reader = self._reader = SourceReader(source, self.plan.block_lines)
         try:
             self.pulse.enter(StageState.RUNNING)
             fault = self._capture(reader)
             fault = self._drain() or fault
         finally:
             reader.stop()
+        self.pulse.figures = dict(reader.health)
         self.pulse.announce_busy(TRUTH_LIMIT_MS)
         self._end_roll(self._tiling.next_line, source.truth, fault)
         return fault
@@ -168,6 +170,8 @@ class CaptureStage:
         self._send_tiles()
         self._flush()
         self.pulse.queue_depth = self.dispatcher.waiting
+        if self._reader is not None and self.pulse.is_due:
+            self.pulse.figures = dict(self._reader.health)
         self.pulse.beat()
 
     def _hear_worker(self, peer: str, request: object) -> None:

@@ -31,9 +31,14 @@ class Pulse:
     figures: dict[str, float] = field(default_factory=dict)
     _sent_ns: int = 0
 
+    @property
+    def is_due(self) -> bool:
+        """Whether the next `beat` will send one."""
+        return self.now_ns() - self._sent_ns >= self.beat_ms * NS_PER_MS
+
     def beat(self, busy_ms: int = 0) -> None:
         """Send a heartbeat if one is due; `busy_ms`: how long the next call may last."""
-        if self.now_ns() - self._sent_ns >= self.beat_ms * NS_PER_MS:
+        if self.is_due:
             self.beat_now(busy_ms)
 
     def announce_busy(self, limit_ms: int) -> None:

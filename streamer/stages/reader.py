@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streamer.message import LineBlock
+from streamer.ports import ReportsHealth
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from streamer.message import LineLoss
     from streamer.ports import LineSource
 
@@ -40,6 +43,11 @@ class SourceReader:
             return self._queue.get(timeout=timeout_s) if timeout_s > 0 else self._queue.get(False)
         except queue.Empty:
             return None
+
+    @property
+    def health(self) -> Mapping[str, float]:
+        """What the source says of its camera; empty when it has none."""
+        return self._source.health if isinstance(self._source, ReportsHealth) else {}
 
     def stop(self) -> None:
         """Ask the thread to end and close the source; blocks still queued are not taken.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from streamer.ports import RollSummary
@@ -27,6 +27,7 @@ class RollSession:
     started_ns: int = 0
     engine: str = ""
     defects: int = 0
+    camera_health: dict[str, float] = field(default_factory=dict)
 
     def summarise(
         self, origin: AlarmOrigin, cameras: Sequence[CameraRoll], now_ns: int
@@ -61,6 +62,7 @@ class RollSession:
             truth=_truth(cameras),
             profile_drift=_by_lane((c, c.verdicts.drift) for c in cameras),
             new_articles=articles,
+            camera_health=dict(sorted(self.camera_health.items())),
         )
 
 

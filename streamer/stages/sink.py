@@ -147,6 +147,7 @@ class SinkStage:
                 self._take_end(message)
             case Heartbeat():
                 self._take_beat(message)
+                self._note_camera(peer, message)
             case _:
                 _LOG.warning("dropped %s from capture", type(message).__name__)
 
@@ -225,8 +226,17 @@ class SinkStage:
             camera.acks.append(score_map.address)
 
     def _take_beat(self, beat: Heartbeat) -> None:
-        ended = self.announcer.on_beat(beat, self.pulse.now_ns())
-        self._publish(ended)
+        self._publish(self.announcer.on_beat(beat, self.pulse.now_ns()))
+
+    def _note_camera(self, peer: str, beat: Heartbeat) -> None:
+        """What a capture says of its camera, by the camera's name where there are several."""
+        camera = next((c for c in self.cameras.values() if c.peer == peer), None)
+        if camera is None or "connected" not in beat.figures:
+            return
+        name = camera.place.camera
+        prefix = f"{name}_" if len(self.cameras) > 1 else ""
+        self._session.camera_health |= {prefix + k: v for k, v in beat.figures.items()}
+        self._publish(self.announcer.on_camera(name, beat, self.pulse.now_ns()))
 
     def _send_acks(self) -> None:
         waiting = self._join.waiting or ((),) * len(self.cameras)

@@ -349,3 +349,30 @@ def test_the_documented_fault_script_is_one():
     chosen = load_config(None, (f"source.faults={script}",)).source
     known = {kind.__name__ for kind in get_args(get_args(Fault)[0])}
     assert {type(one).__name__ for one in chosen.faults} == known
+
+
+def test_a_camera_takes_over_no_width_of_a_simulated_web(tmp_path):
+    path = tmp_path / "line.yaml"
+    path.write_text("source:\n  camera: left\n  columns: 1024\n  seed: 4\n  block_lines: 64\n")
+    chosen = ("source.kind=genicam", "source.address=10.0.0.2", "source.features.Gain=3")
+    source = load_config(path, chosen).source
+    assert (source.kind, source.camera, source.columns) == ("genicam", "left", None)
+    assert source.features == {"Gain": 3}
+    assert source.block_lines == 256
+
+
+def test_a_file_of_a_camera_keeps_its_keys_when_its_kind_is_said_again(tmp_path):
+    path = tmp_path / "line.yaml"
+    path.write_text("source:\n  kind: genicam\n  address: 10.0.0.2\n  columns: 4096\n")
+    source = load_config(path, ("source.kind=genicam", "source.gain=2")).source
+    assert (source.columns, source.gain) == (4096, 2)
+
+
+def test_a_fault_in_a_camera_names_its_key(tmp_path):
+    path = tmp_path / "line.yaml"
+    path.write_text("source:\n  kind: genicam\n  address: 10.0.0.2\n  gain: much\n")
+    with pytest.raises(ConfigError, match=r"line.yaml:4: source.gain: .*got 'much'"):
+        load_config(path)
+    path.write_text("source:\n  kind: genicam\n")
+    with pytest.raises(ConfigError, match=r"line.yaml:1: source: address or serial must be set"):
+        load_config(path)

@@ -20,9 +20,9 @@ def test_sections_are_frozen():
         Config().web.pixel_mm = 1
 
 
-def test_both_kinds_of_source_are_known():
+def test_all_kinds_of_source_are_known():
     kinds = {kind.model_fields["kind"].default for kind in get_args(get_args(config.Source)[0])}
-    assert kinds == {"simulator", "replay"}
+    assert kinds == {"simulator", "replay", "stream", "genicam", "gentl"}
 
 
 @pytest.mark.parametrize(

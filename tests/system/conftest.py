@@ -125,18 +125,19 @@ class Line:
 
 @pytest.fixture
 def start_line(tmp_path):
-    """Starts small lines; `settings` override SMALL_LINE, one that is None is left out."""
+    """Starts small lines; `settings` override SMALL_LINE; `without` and None leave keys out."""
     lines = []
 
     temporary = Path(tempfile.mkdtemp(prefix="line"))  # short: socket paths have 107 bytes
 
-    def start(*, command=("run",), preexec=None, **settings) -> Line:
+    def start(*, command=("run",), preexec=None, without=(), **settings) -> Line:
         ports = {
             "alarms.publish": f"tcp://127.0.0.1:{free_port()}",
             "alarms.snapshot": f"tcp://127.0.0.1:{free_port()}",
         }
         given = {name.replace("__", "."): value for name, value in settings.items()}
-        chosen = SMALL_LINE | ports | given
+        small = {name: value for name, value in SMALL_LINE.items() if name not in without}
+        chosen = small | ports | given
         said = {name: value for name, value in chosen.items() if value is not None}
         options = [part for k, v in said.items() for part in ("--set", f"{k}={v}")]
         line = Line(

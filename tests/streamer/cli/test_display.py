@@ -142,3 +142,12 @@ def test_a_display_that_cannot_be_written_is_switched_off(progress, monkeypatch)
     monkeypatch.setattr(view.console.file, "write", refuse)
     view.show(progress())
     assert view.console.quiet
+
+
+def test_a_camera_has_its_line(tmp_path, progress):
+    figures = {"connected": 0.0, "reconnects": 2.0}
+    children = (child("sink", tmp_path), child("capture", tmp_path, figures=figures))
+    reading = shown(terminal=False).read(Progress("running", children, CONFIG), 100.0)
+    assert reading.camera == "camera AWAY, reconnects 2"
+    assert plain_line("running", reading).endswith(", camera AWAY, reconnects 2")
+    assert "camera" not in plain_line("running", shown(terminal=False).read(progress(), 100.0))

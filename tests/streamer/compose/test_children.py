@@ -17,6 +17,7 @@ from streamer.config_file import load_config
 from streamer.message import ScoreMap, Tile
 from streamer.protocol import SEGMENT_PREFIX, Credit
 from streamer.sources import open_source
+from streamer.sources.camera_port import CameraFault
 from streamer.transport import zeromq
 from streamer.transport.segment import FOLDER
 from streamer.transport.zeromq import EndpointError, ZmqHub
@@ -194,3 +195,41 @@ def test_a_roll_without_a_name_is_called_after_its_start(config):
 )
 def test_tiles_that_make_a_profile(settings, tiles):
     assert profile_tiles(load_config(None, settings)) == tiles
+
+
+class Absent:
+    """Opens nothing so often, then a source."""
+
+    def __init__(self, times):
+        self.times = times
+        self.tries = 0
+
+    def __call__(self, config, camera, first_line=0):
+        self.tries += 1
+        if self.tries <= self.times:
+            msg = "nobody answers"
+            raise CameraFault(msg)
+        return first_line
+
+
+@pytest.mark.parametrize(("beats", "tries"), [("ipc:///tmp/x", 3), ("", 1)])
+def test_a_camera_may_come_back_first_where_a_parent_saw_it(monkeypatch, beats, tries):
+    opening = Absent(2)
+    monkeypatch.setattr(children, "open_camera", opening)
+    monkeypatch.setattr(children.time, "sleep", lambda _: None)
+    setting = Setting(load_config(None, (f"transport.beats={beats!r}",)), "capture", lambda: False)
+    if beats:
+        assert children.open_patiently(setting, "cam0", 7) == 7
+    else:
+        with pytest.raises(CameraFault):
+            children.open_patiently(setting, "cam0", 7)
+    assert opening.tries == tries
+
+
+def test_a_stop_ends_the_wait_for_a_camera(monkeypatch):
+    opening = Absent(1000)
+    monkeypatch.setattr(children, "open_camera", opening)
+    setting = Setting(load_config(None, ("transport.beats=ipc:///tmp/x",)), "capture", lambda: True)
+    with pytest.raises(CameraFault):
+        children.open_patiently(setting, "cam0")
+    assert opening.tries == 1

@@ -44,6 +44,7 @@ MANIFEST = Manifest(
     profile_digests={"0": "p"},
     profile_drift={"0": 0.125},
     new_articles={"0": [640]},
+    camera_health={"missing_packets": 3.0},
 )
 DEFECT = Defect(
     id=1,
@@ -84,6 +85,7 @@ def test_the_file_says_everything(tmp_path):
     assert record["latency_ms"] == {"p50": 12.5, "p99": 40.0}
     assert record["config"] == {"web": {"pixel_mm": 0.5}}
     assert record["profile_digests"] == {"0": "p"}
+    assert record["camera_health"] == {"missing_packets": 3.0}
     assert (record["profile_drift"], record["new_articles"]) == ({"0": 0.125}, {"0": [640]})
     assert record["versions"]["numpy"] == np.__version__
     assert record["truth"] is None

@@ -47,6 +47,7 @@ SUMMARY = RollSummary(
     profile_digests={"0": "p"},
     profile_drift={"0": 0.125},
     new_articles={"0": [16]},
+    camera_health={"reconnects": 1.0},
     outcome="complete",
     truth=b'{"version": 1, "defects": []}',
 )
@@ -110,6 +111,7 @@ def test_a_finished_roll_is_all_there(folder, path):
     assert manifest["workers"] == ["w", "x"]
     assert manifest["capture_starts"] == 2
     assert manifest["totals"]["coverage"]["self_judged_px"] == 256
+    assert manifest["camera_health"] == {"reconnects": 1.0}
     assert (manifest["profile_drift"], manifest["new_articles"]) == ({"0": 0.125}, {"0": [16]})
     assert manifest["totals"]["coverage"]["is_exact"]
     assert manifest["throughput_mpix_s"] == pytest.approx(1024 / 2 / 1e6)

@@ -227,3 +227,32 @@ def test_a_new_article_is_a_notice_with_its_place(announcer):
     assert (begun.region.down_first, begun.region.down_end) == (128 * 0.25, 160 * 0.25)
     assert begun.text.startswith("new article? lane 3 looks different from line 128 on")
     assert announcer.active == 0
+
+
+def camera_beat(connected, line=512):
+    figures = {} if connected is None else {"connected": connected}
+    return Heartbeat("capture", "capture", StageState.RUNNING, 0, 0, line, 0, figures=figures)
+
+
+def test_a_camera_that_goes_away_is_one_alarm_until_it_is_back(announcer):
+    assert announcer.on_camera("cam0", camera_beat(1.0), 0) is None
+    alarm = announcer.on_camera("cam0", camera_beat(0.0), 5)
+    assert (alarm.kind, alarm.severity, alarm.signal) == (
+        AlarmKind.SYSTEM,
+        Severity.HIGH,
+        "failure",
+    )
+    assert alarm.id == "roll/cam0/camera-away-1"
+    assert "camera cam0 is away" in alarm.text
+    assert announcer.on_camera("cam0", camera_beat(0.0), 6) is None
+    assert announcer.active == 1
+    ended = announcer.on_camera("cam0", camera_beat(1.0), 7)
+    assert (ended.id, ended.state, ended.sequence) == (alarm.id, DefectState.END, 2)
+    assert announcer.active == 0
+    assert announcer.on_camera("cam0", camera_beat(0.0), 8).id == "roll/cam0/camera-away-2"
+    assert [alarm.id for alarm in announcer.end_all(9)] == ["roll/cam0/camera-away-2"]
+    assert announcer.active == 0
+
+
+def test_a_source_that_is_no_camera_is_never_away(announcer):
+    assert announcer.on_camera("cam0", camera_beat(None), 0) is None

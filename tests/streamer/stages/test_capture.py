@@ -635,3 +635,12 @@ def test_tiles_are_cut_into_the_memory_of_their_link(line):
         tile.pixels.shape for tile in sorted(worker.tiles, key=lambda t: (t.sequence, t.lane))
     ]
     assert len(given) == 14
+
+
+def test_beats_carry_what_the_source_says_of_its_camera(line, monkeypatch):
+    health = {"connected": 1.0, "missing_packets": 4.0}
+    monkeypatch.setattr(WebSource, "health", health, raising=False)
+    roll = line([100])
+    roll.add()
+    assert roll.run() == ""
+    assert roll.sink.all(Heartbeat)[-1].figures == health

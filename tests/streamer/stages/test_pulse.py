@@ -84,3 +84,12 @@ def test_a_beat_that_is_due_may_announce_a_long_call(clock):
         beating.beat(30_000)
         clock.advance_ms(150)
     assert [beat.busy_until_ns - beat.sent_ns for beat in link.outbox] == [30_000 * MS] * 2
+
+
+def test_a_beat_is_due_again_after_the_interval(clock):
+    beating = pulse(clock, MemoryLink())
+    assert beating.is_due
+    beating.beat()
+    assert not beating.is_due
+    clock.advance_ms(200)
+    assert beating.is_due

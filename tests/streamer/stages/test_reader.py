@@ -133,3 +133,11 @@ def test_a_source_that_hangs_in_a_read_is_not_closed_under_it(monkeypatch):
     assert source.closed == 0
     hangs.set()
     join(5)
+
+
+def test_a_reader_passes_on_what_a_camera_says_of_itself_and_nothing_of_other_sources():
+    class Camera(ScriptedSource):
+        health = {"connected": 1.0}
+
+    assert SourceReader(Camera([8]), 8).health == {"connected": 1.0}
+    assert SourceReader(ScriptedSource([8]), 8).health == {}

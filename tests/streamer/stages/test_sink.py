@@ -602,3 +602,14 @@ def test_a_new_article_is_announced_once_and_summed_up(play):
     assert [a.state for a in notices] == [DefectState.NEW, DefectState.END] * 2
     assert summary.new_articles == {"0": [16], "1": [16]}
     assert summary.profile_drift == {"0": 0.25, "1": 0.25}
+
+
+def test_a_camera_that_is_away_is_an_alarm_and_its_last_figures_are_summed_up(play):
+    def camera(connected):
+        figures = {"connected": connected, "reconnects": 1.0}
+        return beat(stage="capture", figures=figures)
+
+    roll = play(HELLO, row(0), camera(0.0), 100, camera(1.0), *tiles(0), end(1))
+    summary = roll.run()
+    assert roll.alarms(AlarmKind.SYSTEM) == [("camera-away-1", "new"), ("camera-away-1", "end")]
+    assert summary.camera_health == {"connected": 1.0, "reconnects": 1.0}
