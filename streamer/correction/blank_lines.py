@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streamer.correction.edge_profile import FAINTEST, cell_pixels, cell_statistics, to_levels
+from streamer.correction.edge_profile import (
+    FAINTEST,
+    cell_pixels,
+    cell_statistics,
+    column_step,
+    to_levels,
+)
 from streamer.correction.edge_search import LEAST_SEPARATION, separations
 from streamer.correction.web_grid import true_runs
 
@@ -18,7 +24,9 @@ if TYPE_CHECKING:
     from streamer.correction.side_cells import Flags, Floats
     from streamer.message import PixelArray
 
-LEAST_RUN = 16  # lines; less is a defect or a disturbance, unless it goes on after the group
+# Lines; less is a defect or a disturbance, unless it goes on after the group. No longer run slips
+# through between the sampled lines of the longest group.
+LEAST_RUN = 48
 DARKEST, BRIGHTEST = 0.02, 0.99  # levels of a covered lens or a dark gap, and of glare
 BLANK_SHARE = 0.98  # of the cells of a line
 CELL_STEP = 4  # every fourth cell tells whether a whole line is blank
@@ -46,8 +54,12 @@ class _Lines:
 def blank_samples(profile: EdgeProfile, state: TrackState) -> Flags:
     """(SAMPLES,): True where a sampled line shows no web."""
     cells = _cells(state, profile.level.size, profile.cell_px)
-    lines = _Lines(profile.line_levels[:, cells], profile.line_variances[:, cells])
-    return _blank(lines, state)
+    levels = profile.line_levels[:, cells]
+    # Most lines are so far from blank that their mean level alone tells.
+    mean = levels.sum(axis=1) / levels.shape[1]
+    if not _may_be_blank(mean, state):
+        return np.zeros(mean.size, bool)
+    return _blank(_Lines(levels, profile.line_variances[:, cells]), state)
 
 
 def find_blank(pixels: PixelArray, state: TrackState, *, goes_on: bool = False) -> Flags:
@@ -58,8 +70,10 @@ def find_blank(pixels: PixelArray, state: TrackState, *, goes_on: bool = False) 
     where it is at an end of the sensor's range all over, or like one of the known margins in each
     part of the width: without a margin, another kind of table is not told from web.
     """
-    size = cell_pixels(pixels.shape[1])
-    levels, variances = cell_statistics(to_levels(pixels), size)
+    columns = pixels.shape[1]
+    size, step = cell_pixels(columns), column_step(columns)
+    grey = to_levels(pixels[:, : columns - columns % size : step])
+    levels, variances = cell_statistics(grey, size // step)
     cells = _cells(state, levels.shape[1], size)
     blank = _blank(_Lines(levels[:, cells], variances[:, cells]), state)
     for first, end in true_runs(blank):
@@ -74,6 +88,23 @@ def _cells(state: TrackState, count: int, size: int) -> slice:
     left, right = (int(margin) // size for margin in state.margins_px)
     first, end = left + 2 * (left > 0), count - right - 2 * (right > 0)
     return slice(first, end, CELL_STEP) if end - first > SEGMENTS * CELL_STEP else slice(0, count)
+
+
+def _may_be_blank(mean: Floats, state: TrackState) -> bool:
+    """Whether a mean level (lines,) is near an end of the range, or not on the web's side."""
+    lowest, highest = float(mean.min()), float(mean.max())
+    if lowest < 1 - BLANK_SHARE + DARKEST or highest > BRIGHTEST * BLANK_SHARE:
+        return True
+    web = state.web
+    for side in (state.left, state.right):
+        if web is None or side.margin is None:
+            continue
+        by_level, _ = separations(web, side.margin)
+        half_way = (web.level + side.margin.level) / 2
+        is_near = lowest < half_way if side.margin.level < web.level else highest > half_way
+        if is_near or by_level < LEAST_SEPARATION:
+            return True
+    return False
 
 
 def _blank(lines: _Lines, state: TrackState) -> Flags:

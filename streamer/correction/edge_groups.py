@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from streamer.correction.side_cells import Flags
     from streamer.message import PixelArray
 
-GROUP_LINES = 128  # small enough for edges that wander, large enough to cost little
+GROUP_LINES = 256  # small enough for edges that wander, large enough to cost little
 LEAST_LINES = 32  # of web that tell where its edges are, when that is known already
 
 

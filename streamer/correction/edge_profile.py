@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 SAMPLES = 9  # lines of a group that are looked at: three times three for the median of medians
 LEAST_CELLS = 24
-CELL_SIZES = ((2048, 4), (12288, 8))  # columns below which a cell has so many pixels
-WIDEST_CELL = 16
+CELL_SIZES = ((2048, 4), (6144, 8), (12288, 16))  # columns below which a cell has so many pixels
+WIDEST_CELL = 32
+CELL_COLUMNS = 8  # of a cell that are looked at, at most
 FAINTEST = 0.004  # deviation below which there is only noise, as share of the full range
 
 
@@ -24,7 +25,8 @@ FAINTEST = 0.004  # deviation below which there is only noise, as share of the f
 class EdgeProfile:
     """What a group of lines shows across the web; levels are 0..1, `cell_px` columns are a cell.
 
-    `grey` is (SAMPLES, columns). `line_levels` and `line_variances` are (SAMPLES, cells), mean and
+    `grey` is (SAMPLES, columns / step): every `step`th column of whole cells, `rest_px` columns
+    beyond them are left out. `line_levels` and `line_variances` are (SAMPLES, cells), mean and
     variance of each line by itself. `level` and `texture` are (cells,): typical of all lines, so
     that a few lines with a hole or a thread do not count; texture is the logarithm of the deviation
     inside a cell.
@@ -36,14 +38,22 @@ class EdgeProfile:
     level: Floats
     texture: Floats
     cell_px: int
+    step: int
+    rest_px: int
 
     @property
     def mirrored(self) -> EdgeProfile:
-        """The same, seen from the right; the remainder of the last cell stays at the right."""
-        used = self.level.size * self.cell_px
-        grey = self.grey[:, ::-1][:, self.grey.shape[1] - used :]
-        lines = self.line_levels[:, ::-1], self.line_variances[:, ::-1]
-        return EdgeProfile(grey, *lines, self.level[::-1], self.texture[::-1], self.cell_px)
+        """The same, seen from the right side of the last whole cell."""
+        return EdgeProfile(
+            self.grey[:, ::-1],
+            self.line_levels[:, ::-1],
+            self.line_variances[:, ::-1],
+            self.level[::-1],
+            self.texture[::-1],
+            self.cell_px,
+            self.step,
+            self.rest_px,
+        )
 
 
 def sampled_lines(count: int) -> tuple[int, ...]:
@@ -59,6 +69,11 @@ def sampled_lines(count: int) -> tuple[int, ...]:
 def cell_pixels(columns: int) -> int:
     """Columns of a cell on a web of `columns`: as finely as texture can be told from noise."""
     return next((size for below, size in CELL_SIZES if columns < below), WIDEST_CELL)
+
+
+def column_step(columns: int) -> int:
+    """Of how many columns one is looked at: of wide cells not all are needed."""
+    return max(cell_pixels(columns) // CELL_COLUMNS, 1)
 
 
 def to_levels(pixels: PixelArray) -> Floats:
@@ -79,13 +94,17 @@ def profile_of(lines: PixelArray) -> EdgeProfile:
         ValueError: there are other than SAMPLES lines, or fewer than LEAST_CELLS cells.
     """
     require(lines.shape[0] == SAMPLES, f"lines must be {SAMPLES}", lines.shape[0])
-    grey, size = to_levels(lines), cell_pixels(lines.shape[1])
-    rule = f"web must be at least {LEAST_CELLS * size} columns wide for its edges to be found"
-    require(grey.shape[1] >= LEAST_CELLS * size, rule, grey.shape[1])
-    levels, variances = cell_statistics(grey, size)
+    columns = lines.shape[1]
+    cell_px, step = cell_pixels(columns), column_step(columns)
+    rule = f"web must be at least {LEAST_CELLS * cell_px} columns wide for its edges to be found"
+    require(columns >= LEAST_CELLS * cell_px, rule, columns)
+    rest_px = columns % cell_px
+    grey = to_levels(lines[:, : columns - rest_px : step])
+    levels, variances = cell_statistics(grey, cell_px // step)
     deviation = np.maximum(ninther(variances), np.float32(FAINTEST**2))
     texture = np.log(deviation) * np.float32(0.5)
-    return EdgeProfile(grey, levels, variances, ninther(levels), texture, size)
+    level = ninther(levels)
+    return EdgeProfile(grey, levels, variances, level, texture, cell_px, step, rest_px)
 
 
 def cell_statistics(grey: Floats, size: int) -> tuple[Floats, Floats]:

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from streamer.correction.edge_profile import EdgeProfile
     from streamer.correction.side_cells import Flags, Floats
 
-MOST_CELLS = 192  # that a material is learnt from
-TO_SIGMA = 1.4826  # standard deviations in a median of absolute ones, for normal values
+MOST_CELLS = 128  # that a material is learnt from
+TO_SIGMA = 0.7413  # standard deviations in the distance of the quartiles, for normal values
 LEAST_LEVEL_SPREAD, LEAST_TEXTURE_SPREAD = 0.008, 0.08
-LEVEL_SPREADS = 4.0  # median deviations of the web's levels that a margin is away at least
+LEVEL_SPREADS = 2.7  # standard deviations of the web's levels that a margin is away at least
 BRIGHTEST, DARKEST = 1.35, 0.35  # times the web's level that web may have, at least
 # Most deviation of bright and of smooth margins as share of the web's, as in stills. Dark web (the
 # flank of a rail) has little, too, but as a share of its level it has as much as the rest.
@@ -36,6 +36,7 @@ LEAST_STEP = 1.2  # of 2, the way from web to margin
 UNLIT, UNLIT_SHARE = 0.03, 0.25  # level and share of the web's below which nothing can be seen
 LEAST_CONFIDENCE = 0.6
 LEAST_DIFFERENCE = 4.0  # separations of level and texture together, of margin from web
+_WEIGHTS = np.array([-SPECK_WEIGHT, 1], np.int32)
 SHARP = 3.0  # spreads of level from which on the border is looked for pixel by pixel
 
 
@@ -81,6 +82,12 @@ def material_of(profile: EdgeProfile, cells: slice) -> Material:
     )
 
 
+def find_near(profile: EdgeProfile, edge_px: float) -> Sighting | None:
+    """The border of a margin that ended at `edge_px` before; None: it is nowhere near."""
+    depth = round(edge_px / profile.cell_px)
+    return _confirm(profile, depth) if depth >= LEAST_DEPTH else None
+
+
 def find_border(profile: EdgeProfile, web: Material, known: Material | None) -> Sighting | None:
     """The border of the margin at the left; None: there is none, or none that is certain.
 
@@ -112,14 +119,11 @@ def separations(web: Material, margin: Material) -> tuple[float, float]:
 
 
 def _typical(values: Floats) -> tuple[float, float]:
-    """Median, and standard deviation by the median of the absolute deviations."""
-    median = _median(values)
-    return median, TO_SIGMA * _median(np.abs(values - np.float32(median)))
-
-
-def _median(values: Floats) -> float:
-    """The upper one of two middle values; np.median takes three times as long on so few."""
-    return float(np.partition(values, values.size // 2)[values.size // 2])
+    """Median, and standard deviation by the distance of the quartiles."""
+    ranked = np.sort(values)
+    last = ranked.size - 1
+    low, median, high = (float(ranked[last * n // 4]) for n in (1, 2, 3))
+    return median, (high - low) * TO_SIGMA
 
 
 def _foreign(profile: EdgeProfile, web: Material, known: Material | None) -> Iterator[Flags]:
@@ -128,7 +132,7 @@ def _foreign(profile: EdgeProfile, web: Material, known: Material | None) -> Ite
         yield _closeness(profile, web, known) > 0
         return
     level, texture = profile.level, profile.texture - np.float32(web.texture)
-    room = LEVEL_SPREADS * web.level_spread / TO_SIGMA
+    room = LEVEL_SPREADS * web.level_spread
     bright = (level > max(web.level + room, BRIGHTEST * web.level)) & (texture < BRIGHT_TEXTURE)
     contrast = texture - np.log((level + BLACK) / (web.level + BLACK))
     dim = level < min(web.level - room, DARKEST * web.level)
@@ -137,26 +141,39 @@ def _foreign(profile: EdgeProfile, web: Material, known: Material | None) -> Ite
     yield from (bright, dark, smooth, smooth | bright, smooth | dark)
 
 
-def _closeness(profile: EdgeProfile, web: Material, margin: Material) -> Floats:
+def _closeness(
+    profile: EdgeProfile, web: Material, margin: Material, cells: slice = slice(None)
+) -> Floats:
     """(cells,): -1 is like the web, 1 like the margin, each property with its separation's say."""
     by_level, by_texture = separations(web, margin)
     total = by_level + by_texture
     if total == 0:
-        return np.full(profile.level.size, -1, np.float32)
-    place = np.zeros(profile.level.size, np.float32)
-    for say, values, a, b in (
-        (by_level, profile.level, web.level, margin.level),
-        (by_texture, profile.texture, web.texture, margin.texture),
-    ):
-        if say:
-            way = (values - np.float32((a + b) / 2)) * np.float32(2 / (b - a))
-            place += np.clip(way, -2, 2) * np.float32(say / total)
+        return np.full(profile.level[cells].size, -1, np.float32)
+    # Written so that one property alone, as beside a white table, needs no sum.
+    parts = [
+        _place(values[cells], a, b) * np.float32(say / total)
+        for say, values, a, b in (
+            (by_level, profile.level, web.level, margin.level),
+            (by_texture, profile.texture, web.texture, margin.texture),
+        )
+        if say
+    ]
+    return parts[0] if len(parts) == 1 else parts[0] + parts[1]
+
+
+def _place(values: Floats, web: float, margin: float) -> Floats:
+    """-1 at the web's value, 1 at the margin's, cut to twice of that."""
+    scale = 2 / (margin - web)
+    place = values * np.float32(scale)
+    place -= np.float32(scale * (web + margin) / 2)
+    np.minimum(place, np.float32(2), out=place)
+    np.maximum(place, np.float32(-2), out=place)
     return place
 
 
 def _depth(foreign: Flags) -> int:
     """Cells up to where the foreign ones most outweigh the others among them."""
-    balance = np.cumsum(np.where(foreign, np.int32(1), np.int32(-SPECK_WEIGHT)))
+    balance = np.cumsum(_WEIGHTS[foreign.view(np.uint8)])
     deepest = int(balance.argmax())
     return deepest + 1 if balance[deepest] > 0 else 0
 
@@ -165,16 +182,18 @@ def _confirm(profile: EdgeProfile, depth: int) -> Sighting | None:
     """Look again with what lies at both sides of the border; None: that parts nothing."""
     margin = material_of(profile, slice(max(depth - 1 - WEB_CELLS, 0), max(depth - 1, 1)))
     web = material_of(profile, slice(depth + STEP_CELLS, depth + STEP_CELLS + WEB_CELLS))
-    place = _closeness(profile, web, margin)[: depth + STEP_CELLS + WEB_CELLS]
-    depth = _depth(place > 0)
+    if sum(separations(web, margin)) < LEAST_DIFFERENCE:
+        return None
+    place = _closeness(profile, web, margin, slice(depth + STEP_CELLS + WEB_CELLS))
+    foreign = place > 0
+    depth = _depth(foreign)
     if depth < LEAST_DEPTH or depth + 2 * STEP_CELLS > place.size:
         return None
-    outside, inside = (place[:depth] > 0).mean(), (place[depth:] <= 0).mean()
-    confidence = float(min(outside, inside))
+    outside = np.count_nonzero(foreign[:depth]) / depth
+    inside = 1 - np.count_nonzero(foreign[depth:]) / (place.size - depth)
+    confidence = min(outside, inside)
     is_unlit = margin.level < UNLIT and margin.level < UNLIT_SHARE * web.level
-    if confidence < LEAST_CONFIDENCE or sum(separations(web, margin)) < LEAST_DIFFERENCE:
-        return None
-    if not (is_unlit or _is_abrupt(place, depth)):
+    if confidence < LEAST_CONFIDENCE or not (is_unlit or _is_abrupt(place, depth)):
         return None
     return Sighting(_to_pixels(profile, depth, web, margin), margin, confidence)
 
@@ -189,13 +208,14 @@ def _is_abrupt(place: Floats, depth: int) -> bool:
 
 def _to_pixels(profile: EdgeProfile, depth: int, web: Material, margin: Material) -> float:
     """The border in pixels: where the level of most lines is half-way, if it changes there."""
-    size = profile.cell_px
     by_level, _ = separations(web, margin)
     if by_level < SHARP:
-        return float(depth * size)
+        return float(depth * profile.cell_px)
+    size = profile.cell_px // profile.step
     first, end = max((depth - 2) * size, 0), (depth + 2) * size
     middle = (web.level + margin.level) / 2
     beyond = (profile.grey[:, first:end] > middle) == (margin.level > middle)
-    balance = np.cumsum(np.where(beyond.mean(axis=0) > 0.5, 1, -1))
+    votes = beyond.sum(axis=0, dtype=np.int32) * 2 - len(beyond)
+    balance = np.cumsum(np.sign(votes))
     deepest = int(balance.argmax())
-    return float(first + (deepest + 1 if balance[deepest] > 0 else 0))
+    return float((first + (deepest + 1 if balance[deepest] > 0 else 0)) * profile.step)

@@ -6,14 +6,14 @@ Knows no pixel but through a profile, no mask and no millimetre.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from statistics import median
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from streamer.correction.edge_search import (
     Material,
     Sighting,
     find_border,
+    find_near,
     material_of,
     outer_is_web,
 )
@@ -74,9 +74,8 @@ class TrackState:
 def track(state: TrackState, profile: EdgeProfile) -> TrackState:
     """After one more group of lines, which must show web."""
     web = material_of(profile, web_cells(state, profile))
-    rest = profile.grey.shape[1] - profile.level.size * profile.cell_px
     left = _follow(state.left, profile, web, 0)
-    right = _follow(state.right, profile.mirrored, web, rest)
+    right = _follow(state.right, profile.mirrored, web, profile.rest_px)
     known = web if state.web is None else state.web.blended(web, LEARNING)
     return TrackState(left, right, known)
 
@@ -91,7 +90,7 @@ def web_cells(state: TrackState, profile: EdgeProfile) -> slice:
 
 def _follow(side: SideState, profile: EdgeProfile, web: Material, rest_px: int) -> SideState:
     """`rest_px` columns lie between the side and the first cell."""
-    sighting = find_border(profile, web, side.margin) if side.margin else None
+    sighting = _find_again(side, profile, web, rest_px)
     if sighting is None:
         if _is_hidden(side, profile, web):
             return replace(side, held=side.held + 1, confidence=0.0)
@@ -99,6 +98,16 @@ def _follow(side: SideState, profile: EdgeProfile, web: Material, rest_px: int) 
     if sighting is None:
         return _settle(side, 0.0, None, profile.cell_px)
     return _settle(side, sighting.depth_px + rest_px, sighting, profile.cell_px)
+
+
+def _find_again(
+    side: SideState, profile: EdgeProfile, web: Material, rest_px: int
+) -> Sighting | None:
+    """The border of the margin that is known: most often it is where it was."""
+    if side.margin is None or side.edge_px is None:
+        return None
+    near = find_near(profile, side.edge_px - rest_px)
+    return near or find_border(profile, web, side.margin)
 
 
 def _is_hidden(side: SideState, profile: EdgeProfile, web: Material) -> bool:
@@ -110,7 +119,7 @@ def _is_hidden(side: SideState, profile: EdgeProfile, web: Material) -> bool:
 
 def _settle(side: SideState, seen_px: float, sighting: Sighting | None, cell: int) -> SideState:
     recent = (*side.recent, seen_px)[-MEMORY:]
-    edge, held = _move(side, float(np.median(recent)), len(recent), cell)
+    edge, held = _move(side, median(recent), len(recent), cell)
     margin = side.margin if edge > 0 else None
     if sighting is not None and edge > 0:
         margin = sighting.margin if margin is None else margin.blended(sighting.margin, LEARNING)

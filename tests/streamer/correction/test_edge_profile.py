@@ -31,7 +31,7 @@ def test_no_lines_are_refused():
         sampled_lines(0)
 
 
-@pytest.mark.parametrize(("columns", "size"), [(400, 4), (4096, 8), (16384, 16)])
+@pytest.mark.parametrize(("columns", "size"), [(400, 4), (4096, 8), (8192, 16), (16384, 32)])
 def test_cells_are_wider_on_wider_webs(columns, size):
     assert cell_pixels(columns) == size
 
@@ -81,7 +81,8 @@ def test_from_the_right_everything_is_mirrored_and_the_remainder_left_out():
     profile = profile_of(lines)
     mirrored = profile.mirrored
     np.testing.assert_array_equal(mirrored.level, profile.level[::-1])
-    np.testing.assert_array_equal(mirrored.grey, profile.grey[:, 399::-1])
+    np.testing.assert_array_equal(mirrored.grey, profile.grey[:, ::-1])
+    assert (profile.grey.shape, profile.rest_px) == ((SAMPLES, 400), 2)
     direct = profile_of(np.ascontiguousarray(lines[:, 399::-1]))
     np.testing.assert_allclose(mirrored.level, direct.level, atol=1e-6)
 
@@ -91,3 +92,11 @@ def test_what_is_too_narrow_or_not_a_group_is_refused():
         profile_of(np.zeros((SAMPLES, 80), np.uint8))
     with pytest.raises(ValueError, match="lines must be 9, got 3"):
         profile_of(np.zeros((3, 400), np.uint8))
+
+
+def test_of_wide_cells_some_columns_are_enough():
+    lines = np.random.default_rng(2).integers(0, 256, (SAMPLES, 8200), dtype=np.uint8)
+    profile = profile_of(lines)
+    assert (profile.cell_px, profile.step, profile.rest_px) == (16, 2, 8)
+    cells = (lines[:, :8192:2] / 255).reshape(SAMPLES, 512, 8)
+    np.testing.assert_allclose(profile.line_levels, cells.mean(axis=2), atol=1e-6)
