@@ -102,9 +102,9 @@ def find_border(profile: EdgeProfile, web: Material, known: Material | None) -> 
 
 
 def outer_is_web(profile: EdgeProfile, web: Material, known: Material) -> bool:
-    """Whether the outermost cells look like web rather than like the margin that is known."""
+    """Whether the outermost cells do not clearly look like the margin that is known."""
     outer = _closeness(profile, web, known)[: 4 * LEAST_DEPTH]
-    return float((outer > 0).mean()) < 0.5
+    return float(outer.mean()) < 0.5
 
 
 def separations(web: Material, margin: Material) -> tuple[float, float]:
@@ -192,10 +192,23 @@ def _confirm(profile: EdgeProfile, depth: int) -> Sighting | None:
     outside = np.count_nonzero(foreign[:depth]) / depth
     inside = 1 - np.count_nonzero(foreign[depth:]) / (place.size - depth)
     confidence = min(outside, inside)
-    is_unlit = margin.level < UNLIT and margin.level < UNLIT_SHARE * web.level
-    if confidence < LEAST_CONFIDENCE or not (is_unlit or _is_abrupt(place, depth)):
+    if confidence < LEAST_CONFIDENCE:
         return None
-    return Sighting(_to_pixels(profile, depth, web, margin), margin, confidence)
+    if _is_abrupt(place, depth):
+        return Sighting(_to_pixels(profile, depth, web, margin), margin, confidence)
+    return _unlit(profile, depth, web, margin)
+
+
+def _unlit(profile: EdgeProfile, depth: int, web: Material, margin: Material) -> Sighting | None:
+    """Where web fades into the dark, only that is margin in which nothing can be seen."""
+    if margin.level >= min(UNLIT, UNLIT_SHARE * web.level):
+        return None
+    dark = profile.level[:depth] < UNLIT
+    cells = _depth(dark)
+    if cells < LEAST_DEPTH:
+        return None
+    confidence = np.count_nonzero(dark[:cells]) / cells
+    return Sighting(float(cells * profile.cell_px), margin, confidence)
 
 
 def _is_abrupt(place: Floats, depth: int) -> bool:

@@ -21,10 +21,10 @@ from streamer.correction.edge_search import (
 if TYPE_CHECKING:
     from streamer.correction.edge_profile import EdgeProfile
 
-MEMORY = 5  # groups of which the median is taken: two that see a hole do not count
+MEMORY = 3  # groups of which the median is taken: one that sees a hole does not count
 CATCH_CELLS = 3  # as far as the median may be away from the edge that follows it
 SLEW_CELLS = 1  # and as far as the edge follows it in a group, into the web
-PATIENCE = 8  # groups for which a sudden loss of width is a defect, or a margin is hidden
+PATIENCE = 4  # groups for which a sudden loss of width is a defect, or a margin is hidden
 LEARNING = 0.25  # share of a new group in what is known of a material
 MIDDLE = 0.2  # of the web that is left out at both ends where the web is looked at
 

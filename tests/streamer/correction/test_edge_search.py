@@ -91,3 +91,12 @@ def test_materials_that_differ_by_less_than_their_spreads_have_no_say():
     assert by_level == pytest.approx(2.5)
     assert by_texture == 5
     assert web.blended(Material(0.7, -2.0, 0.02, 0.1), 0.5).level == pytest.approx(0.6)
+
+
+def test_where_web_fades_into_the_dark_only_what_is_unlit_is_margin():
+    web = woven(LINES, COLUMNS)
+    fade = np.clip((np.arange(COLUMNS) - 80) / 200, 0.01, 1)  # dark up to column 80, full at 280
+    seen = profile(to_bytes(web * fade))
+    sighting = find_border(seen, web_of(seen), None)
+    unlit = 80 + 200 * 0.03 * 255 / 130
+    assert sighting is None or sighting.depth_px == pytest.approx(unlit, abs=8)

@@ -53,10 +53,10 @@ def test_edges_that_wander_are_tracked_within_the_tolerance(
 def test_a_bite_out_of_the_edge_is_left_for_inspection(margin):
     lines = 12 * GROUP
     left = np.full(lines, 100.0)
-    left[4 * GROUP : 8 * GROUP] = 180  # 4 groups, as long as half the patience
+    left[4 * GROUP : 6 * GROUP] = 180  # half as many groups as the patience
     states = follow(edged_web(left, np.full(lines, 50.0), COLUMNS, margin).pixels)
     assert np.abs(margins(states)[:, 0] - 100).max() <= 4
-    assert min(state.left.confidence for state in states[4:8]) < 1
+    assert min(state.left.confidence for state in states[4:7]) < 1
     assert states[-1].left.confidence > 0.9
 
 
