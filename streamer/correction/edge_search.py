@@ -21,6 +21,7 @@ MOST_CELLS = 128  # that a material is learnt from
 TO_SIGMA = 0.7413  # standard deviations in the distance of the quartiles, for normal values
 LEAST_LEVEL_SPREAD, LEAST_TEXTURE_SPREAD = 0.008, 0.08
 LEVEL_SPREADS = 2.7  # standard deviations of the web's levels that a margin is away at least
+MOST_ROOM = 0.8  # of the web's level: where margin is taken for web at first, the spread is huge
 BRIGHTEST, DARKEST = 1.35, 0.35  # times the web's level that web may have, at least
 # Most deviation of bright and of smooth margins as share of the web's, as in stills. Dark web (the
 # flank of a rail) has little, too, but as a share of its level it has as much as the rest.
@@ -28,7 +29,7 @@ BRIGHT_TEXTURE, SMOOTH_TEXTURE, DARK_CONTRAST = np.log((0.85, 1 / 2.6, 0.5))
 BLACK = 0.02  # added to levels, so that the noise of black pixels is no contrast
 SPECK_WEIGHT = 3  # foreign cells that make up for one that looks like web
 LEAST_DEPTH = 2  # cells of the thinnest margin
-LARGEST_SHARE = 0.45  # of the cells that a margin takes
+LARGEST_SHARE = 0.55  # of the cells that a margin takes
 LEAST_SEPARATION, MOST_SEPARATION = 1.0, 5.0  # spreads between two materials: no say, full say
 WEB_CELLS = 64  # of web beside the border that it is compared with: there the light is the same
 STEP_CELLS = 3  # within which the border is crossed
@@ -132,7 +133,7 @@ def _foreign(profile: EdgeProfile, web: Material, known: Material | None) -> Ite
         yield _closeness(profile, web, known) > 0
         return
     level, texture = profile.level, profile.texture - np.float32(web.texture)
-    room = LEVEL_SPREADS * web.level_spread
+    room = min(LEVEL_SPREADS * web.level_spread, MOST_ROOM * web.level)
     bright = (level > max(web.level + room, BRIGHTEST * web.level)) & (texture < BRIGHT_TEXTURE)
     contrast = texture - np.log((level + BLACK) / (web.level + BLACK))
     dim = level < min(web.level - room, DARKEST * web.level)

@@ -99,4 +99,13 @@ def test_where_web_fades_into_the_dark_only_what_is_unlit_is_margin():
     seen = profile(to_bytes(web * fade))
     sighting = find_border(seen, web_of(seen), None)
     unlit = 80 + 200 * 0.03 * 255 / 130
-    assert sighting is None or sighting.depth_px == pytest.approx(unlit, abs=8)
+    assert sighting.depth_px == pytest.approx(unlit, abs=8)
+
+
+def test_a_web_of_half_the_width_is_found_between_its_margins():
+    margins = np.full(LINES, 300.0)  # the middle of the picture shows a third of margin, too
+    for margin in ("black", "white"):
+        seen = profile(edged_web(margins - 80, margins, COLUMNS - 200, margin).pixels)
+        web = material_of(seen, slice(50, 200))
+        assert find_border(seen, web, None).depth_px == pytest.approx(220, abs=1)
+        assert find_border(seen.mirrored, web, None).depth_px == pytest.approx(300, abs=1)
