@@ -184,7 +184,7 @@ def _confirm(profile: EdgeProfile, depth: int) -> Sighting | None:
     margin = material_of(profile, slice(max(depth - 1 - WEB_CELLS, 0), max(depth - 1, 1)))
     web = material_of(profile, slice(depth + STEP_CELLS, depth + STEP_CELLS + WEB_CELLS))
     if sum(separations(web, margin)) < LEAST_DIFFERENCE:
-        return None
+        return _unlit(profile, depth, web, margin)
     place = _closeness(profile, web, margin, slice(depth + STEP_CELLS + WEB_CELLS))
     foreign = place > 0
     depth = _depth(foreign)
