@@ -204,7 +204,7 @@ def _unlit(profile: EdgeProfile, depth: int, web: Material, margin: Material) ->
     """Where web fades into the dark, only that is margin in which nothing can be seen."""
     if margin.level >= min(UNLIT, UNLIT_SHARE * web.level):
         return None
-    dark = profile.level[:depth] < UNLIT
+    dark = profile.level[: depth + WEB_CELLS] < UNLIT  # it may reach farther than it did
     cells = _depth(dark)
     if cells < LEAST_DEPTH:
         return None
