@@ -19,6 +19,7 @@ from streamer.sections import (
     Correction,
     Decision,
     Edges,
+    IgnoreZone,
     Kernels,
     Limits,
     Method,
@@ -44,6 +45,7 @@ __all__ = [
     "Edges",
     "GenicamSource",
     "GentlSource",
+    "IgnoreZone",
     "Kernels",
     "Limits",
     "Method",
@@ -145,6 +147,12 @@ class Config(Section):
         if firsts != sorted(set(firsts)):
             given = ", ".join(f"{first:g}" for first in firsts[1:])
             msg = f"cameras must come left to right, by first_mm, got {given}"
+            raise ValueError(msg)
+        if self.cameras and self.edges.selvedge_mm:
+            msg = (
+                f"edges.selvedge_mm must be 0 with several cameras, got {self.edges.selvedge_mm:g}; "
+                "an inner camera shows no selvedge. Use edges.stream: fixed and margins"
+            )
             raise ValueError(msg)
         by_place = self.profile.band_width is not None or self.calibration.lanes == "pooled"
         if self.cameras and self.profile.file is not None and by_place:

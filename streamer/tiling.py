@@ -21,7 +21,9 @@ from streamer.message import (
     require,
 )
 from streamer.protocol import LedgerRow
-from streamer.web import intersect_intervals, merge_intervals
+from streamer.web import covered, intersect_intervals, merge_intervals
+
+WANDER = 32  # columns by which a mask moves without another web beginning
 
 # (shape, dtype) -> memory of any content that a tile is cut into and that is then its own.
 Allocate: TypeAlias = Callable[[tuple[int, ...], np.dtype], np.ndarray]
@@ -130,8 +132,10 @@ def start_tiling(origin: Origin, grid: TileGrid, line: int = 0, sequence: int = 
 def cut(state: TilingState, piece: LineBlock | LineLoss) -> Step:
     """Take the next lines (or their loss) and return the tile rows that are complete.
 
-    A jump of the line number, a seam, a loss, a change of the masked columns and the filler of a
-    partial block end a piece: what lies beyond is no neighbour, and nothing is scored across it.
+    A jump of the line number, a seam, a loss, a large change of the masked columns and the filler
+    of a partial block end a piece: what lies beyond is no neighbour, and nothing is scored across
+    it. Where edges wander, masks change by a few columns: then a row is masked where any line that
+    its tiles hold is, so that no line shows what is off the web.
 
     Raises:
         ValueError: lines overlap those already taken, or the width differs from the grid's.
@@ -165,8 +169,22 @@ def _skip_to(state: TilingState, block: LineBlock) -> Step:
     if block.first_line > state.next_line:
         missing = Interval(state.next_line, block.first_line)
         return _lose(state, missing, _loss(block, missing, GapReason.CAMERA_LOSS))
-    differs = bool(state.blocks) and state.blocks[-1].masked != block.masked
+    differs = bool(state.blocks) and _is_another_web(state.grid, state.blocks[-1], block)
     return finish(state) if differs or block.flags & LineFlag.SEAM else (state, ())
+
+
+def _is_another_web(grid: TileGrid, before: LineBlock, after: LineBlock) -> bool:
+    """Whether the masks at the sides move farther than edges wander, or those within at all."""
+    if before.masked == after.masked:
+        return False
+    old, new = (merge_intervals(block.masked) for block in (before, after))
+    webs = _web_columns(grid, old), _web_columns(grid, new)
+    moves = abs(webs[0].first - webs[1].first), abs(webs[0].end - webs[1].end)
+    inner, inner_new = (
+        [mask for mask in masked if web.first < mask.first < web.end]
+        for masked, web in zip((old, new), webs, strict=True)
+    )
+    return max(moves) > WANDER or inner != inner_new
 
 
 def _lose_filler(state: TilingState, block: LineBlock) -> Step:
@@ -244,22 +262,34 @@ def _forget(state: TilingState) -> TilingState:
 
 def _cut_row(state: TilingState, lines: Interval, *, ending: bool) -> TileRow:
     grid = state.grid
-    masked = merge_intervals(state.blocks[-1].masked)
-    exposed = next(b for b in state.blocks if b.first_line + b.valid_lines >= lines.end)
-    row = _ledger_row(state, lines, masked, exposed.captured_ns)
-    web = _web_columns(grid, masked)
     # A piece's own first and last lines have no halo: there the backbone pads as for the whole web.
     reach = Interval(
         max(lines.first - grid.halo, state.piece_first),
         min(lines.end + grid.halo, state.next_line),
     )
-    lanes = [n for n, c in enumerate(grid.lanes) if c.first < web.end and c.end > web.first]
+    masked = _masked_within(state.blocks, reach)
+    exposed = next(b for b in state.blocks if b.first_line + b.valid_lines >= lines.end)
+    row = _ledger_row(state, lines, masked, exposed.captured_ns)
+    web = _web_columns(grid, masked)
+    lanes = [n for n, c in enumerate(grid.lanes) if _hidden(masked, c) < c.size]
     if min(reach.size, web.size) < grid.smallest:
         size = f"{reach.size} lines x {web.size} columns, smallest {grid.smallest}"
         gaps = tuple(_gap(row, lane, GapReason.TOO_SHORT, size) for lane in lanes)
         return TileRow(row, (), gaps)
     tiles = tuple(_cut_tile(state, row, lane, _Reach(reach, web)) for lane in lanes)
     return TileRow(row, tiles, ())
+
+
+def _hidden(masked: tuple[Interval, ...], columns: Interval) -> int:
+    """How many of the columns are masked."""
+    return covered(intersect_intervals(masked, columns))
+
+
+def _masked_within(blocks: tuple[LineBlock, ...], lines: Interval) -> tuple[Interval, ...]:
+    """Columns that are masked in any of the lines."""
+    inside = (b for b in blocks if b.first_line < lines.end)
+    reached = (b for b in inside if b.first_line + b.valid_lines > lines.first)
+    return merge_intervals(interval for block in reached for interval in block.masked)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ def summary_rows(result: RunResult, config: Config) -> list[tuple[str, str]]:
     rows = [
         ("outcome", manifest["outcome"]),
         ("inspected", f"{totals['metres']:.2f} m, {coverage['inspected_m2']:.2f} m2"),
+        ("masked", _masked(coverage)),
         ("not inspected", _not_inspected(coverage)),
         ("judged by itself", _self_judged(coverage, config)),
         ("new article", _new_articles(manifest)),
@@ -57,6 +58,14 @@ def summary_rows(result: RunResult, config: Config) -> list[tuple[str, str]]:
         ("report", str(result.roll_folder / "report.html")),
     ]
     return [(name, value) for name, value in rows if value]
+
+
+def _masked(coverage: dict[str, Any]) -> str:
+    """Area without web, or ""; a manifest of before it was measured has none."""
+    if not coverage["masked_px"]:
+        return ""
+    share = 100 * coverage["masked_px"] / coverage["captured_px"]
+    return f"{coverage.get('masked_m2', 0.0):.2f} m2, {share:.1f} % of what was captured"
 
 
 def _not_inspected(coverage: dict[str, Any]) -> str:

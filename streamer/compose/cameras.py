@@ -12,7 +12,7 @@ from streamer.side_by_side import CameraPlace, find_seams
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streamer.config import Config, Source
+    from streamer.config import Config, Edges, Source
     from streamer.ports import LineSource
 
 
@@ -95,11 +95,12 @@ def open_camera(config: Config, name: str, first_line: int = 0) -> LineSource:
 
     index = camera_index(config, name)
     if not config.cameras:
-        return open_source(config.source, config.web, first_line)
+        return open_source(config.source, config.web, first_line, config.edges)
     place, shift = camera_places(config)[index], _first_columns(config)[index]
     later_mm = config.cameras[index - 1].later_mm if index else 0.0
     skipped = round(later_mm / config.web.down_mm)
-    source = open_source(camera_sources(config)[index], config.web, first_line + skipped)
+    settings, edges = camera_sources(config)[index], _camera_edges(config, index)
+    source = open_source(settings, config.web, first_line + skipped, edges)
     kept = Interval(place.columns.first - shift, place.columns.end - shift)
     try:
         return CroppedSource(source, Share(kept, place.columns.first, skipped))
@@ -107,6 +108,31 @@ def open_camera(config: Config, name: str, first_line: int = 0) -> LineSource:
         source.close()
         msg = f"camera {name}: {error}"
         raise ConfigError(msg) from None
+
+
+def _camera_edges(config: Config, index: int) -> Edges:
+    """The edges of the web as one camera sees them: margins at its outer side, zones at its own.
+
+    Zones keep their down-web places: the camera's lines before the roll are few.
+    """
+    edges, last = config.edges, len(config.cameras)
+    shift_mm = config.cameras[index - 1].first_mm if index else 0.0
+    zones = (
+        zone.model_copy(
+            update={
+                "first_mm": max(zone.first_mm - shift_mm, 0.0),
+                "end_mm": zone.end_mm - shift_mm,
+            }
+        )
+        for zone in edges.ignore
+    )
+    return edges.model_copy(
+        update={
+            "margin_left_mm": edges.margin_left_mm if index == 0 else 0.0,
+            "margin_right_mm": edges.margin_right_mm if index == last else 0.0,
+            "ignore": tuple(zone for zone in zones if zone.end_mm > 0),
+        }
+    )
 
 
 def camera_index(config: Config, name: str) -> int:

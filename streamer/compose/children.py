@@ -60,7 +60,7 @@ def open_configured_source(config: Config, first_line: int = 0) -> LineSource:
     """All that the first camera shows, from `first_line` on."""
     from streamer.sources import open_source
 
-    return open_source(config.source, config.web, first_line)
+    return open_source(config.source, config.web, first_line, config.edges)
 
 
 def open_patiently(setting: Setting, camera: str, first_line: int = 0) -> LineSource:

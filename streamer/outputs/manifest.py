@@ -201,6 +201,7 @@ def _coverage_record(manifest: Manifest) -> dict[str, Any]:
         "not_inspected_px": {r.value: area for r, area in sorted(coverage.not_inspected.items())},
         "captured_m2": coverage.captured * pixel_m2,
         "inspected_m2": coverage.inspected * pixel_m2,
+        "masked_m2": coverage.masked * pixel_m2,
         "self_judged_px": manifest.self_judged_px,
         "self_judged_m2": manifest.self_judged_px * pixel_m2,
         "not_inspected_percent": coverage.not_inspected_percent,

@@ -10,20 +10,34 @@ if TYPE_CHECKING:
     from streamer.ports import LineSource
 
 
-def open_source(settings: config.Source, web: config.Web, first_line: int = 0) -> LineSource:
-    """The configured source, paced at the line rate when the settings say so.
+def open_source(
+    settings: config.Source,
+    web: config.Web,
+    first_line: int = 0,
+    edges: config.Edges | None = None,
+) -> LineSource:
+    """The configured source, its edges masked and paced at the line rate as the settings say.
 
-    Lines before `first_line` are skipped: a restarted capture continues where the ledger ends.
+    Without `edges` everything is delivered as it was seen: that is what is recorded. Lines before
+    `first_line` are skipped: a restarted capture continues where the ledger ends.
 
     Raises:
         FileNotFoundError, ValueError, OSError: what is configured cannot be opened.
     """
-    source = _open_fast(settings, web, first_line)
+    source = _with_edges(_open_fast(settings, web, first_line), web, edges)
     if isinstance(settings, config.StreamSource) or settings.pace == "fast":
         return source
     from streamer.sources.pacing import PacedSource
 
     return PacedSource(source, web.line_rate_hz)
+
+
+def _with_edges(source: LineSource, web: config.Web, edges: config.Edges | None) -> LineSource:
+    if edges is None or edges.stream == "off":
+        return source
+    from streamer.sources.edged import EdgedSource, EdgePlan
+
+    return EdgedSource(source, EdgePlan.of(edges, web))
 
 
 def _open_fast(settings: config.Source, web: config.Web, first_line: int) -> LineSource:

@@ -107,3 +107,35 @@ def test_shared_memory_goes_with_local_tiles_and_any_other_endpoints(tiles):
         "ledger": "",
         "beats": "",
     }
+
+
+def test_edges_of_a_stream_are_not_looked_for_unless_told():
+    assert config.Edges().stream == "off"
+    assert config.Edges(stream=False).stream == "off"  # a bare `off` in YAML
+    assert config.Edges(stream="auto", selvedge_mm=12).guard_mm == 5
+
+
+@pytest.mark.parametrize(
+    ("keys", "rule"),
+    [
+        ({"margin_left_mm": 5}, "edges.stream must be fixed or auto with edges.margin_left_mm"),
+        ({"ignore": [{"first_mm": 1, "end_mm": 2}]}, "got off; set edges.stream: fixed"),
+        ({"stream": "fixed", "selvedge_mm": 5}, "edges.stream must be auto .*, got fixed"),
+        ({"stream": "auto", "guard_mm": -1}, "greater than or equal to 0"),
+    ],
+)
+def test_edges_that_would_be_ignored_are_refused(keys, rule):
+    with pytest.raises(ValueError, match=rule):
+        config.Edges(**keys)
+
+
+@pytest.mark.parametrize(
+    ("keys", "rule"),
+    [
+        ({"first_mm": 10, "end_mm": 10}, "end_mm must be > first_mm = 10.0, got 10.0"),
+        ({"first_mm": 0, "end_mm": 1, "from_m": 5, "to_m": 4}, "to_m must be > from_m = 5.0"),
+    ],
+)
+def test_a_zone_without_area_is_refused(keys, rule):
+    with pytest.raises(ValueError, match=rule):
+        config.IgnoreZone(**keys)

@@ -224,10 +224,48 @@ def test_a_left_mask_is_replaced_by_the_first_web_column():
 def test_a_change_of_the_mask_ends_the_piece():
     state = start_tiling(ORIGIN, grid())
     state, rows = cut(state, block(web(40)))
-    state, more = cut(state, block(web(40), 40, masked=(Interval(80, 100),)))
+    state, more = cut(state, block(web(40), 40, masked=(Interval(60, 100),)))
     _, last = finish(state)
     ledgers = [row.ledger for row in (*rows, *more, *last)]
     assert [row.first_line for row in ledgers if row.starts_piece] == [0, 40]
+
+
+def masks_of_rows(*masks, lines=24):
+    """The masks of the rows and where pieces start, for blocks with `masks` one after another."""
+    state, rows = start_tiling(ORIGIN, grid()), []
+    for n, masked in enumerate(masks):
+        state, more = cut(state, block(web(lines), n * lines, masked=masked))
+        rows += more
+    rows += finish(state)[1]
+    ledgers = [row.ledger for row in rows]
+    return [r.masked for r in ledgers], [r.first_line for r in ledgers if r.starts_piece]
+
+
+def test_a_row_is_masked_where_any_line_that_its_tiles_hold_is():
+    narrow, wide = (Interval(0, 8), Interval(90, 100)), (Interval(0, 16), Interval(90, 100))
+    masked, pieces = masks_of_rows(narrow, narrow, wide, wide, narrow, narrow, narrow)
+    # Rows of 32 lines with a halo of 16: the wide mask holds on lines 48 to 96.
+    assert masked == [narrow, wide, wide, wide, narrow, narrow][: len(masked)]
+    assert pieces == [0]
+
+
+def test_a_mask_that_appears_at_a_side_is_an_edge_that_comes_into_sight():
+    masked, pieces = masks_of_rows((), (), (Interval(0, 12),), (Interval(0, 12),))
+    assert masked[0] == ()
+    assert masked[-1] == (Interval(0, 12),)
+    assert pieces == [0]
+
+
+def test_a_mask_within_the_web_begins_and_ends_at_its_line():
+    hidden = (Interval(40, 50),)
+    masked, pieces = masks_of_rows((), hidden, hidden, ())
+    assert pieces == [0, 24, 72]
+    assert masked[0] == masked[-1] == ()
+
+
+def test_a_lane_that_is_masked_all_over_has_no_tile():
+    rows = cut_all(web(64, 160), 64, grid(160), masked=(Interval(45, 97),))
+    assert [tile.lane for tile in rows[0].tiles] == [0, 2, 3]
 
 
 def test_overlap_and_other_widths_are_refused():

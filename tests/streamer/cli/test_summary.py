@@ -58,6 +58,14 @@ def result(tmp_path):
     return make
 
 
+def test_masked_area_is_shown_where_there_is_any(result):
+    made = result()
+    assert "masked" not in dict(summary_rows(made, CONFIG))
+    coverage = made.manifest["totals"]["coverage"]
+    coverage |= {"masked_px": 2048, "masked_m2": 0.25}
+    assert dict(summary_rows(made, CONFIG))["masked"] == "0.25 m2, 25.0 % of what was captured"
+
+
 def test_the_figures_of_a_roll(result):
     rows = dict(summary_rows(result(), CONFIG))
     assert rows["outcome"] == "complete"

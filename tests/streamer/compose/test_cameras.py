@@ -149,3 +149,21 @@ def test_an_address_without_room_for_more_is_refused(tmp_path):
     for address in ("tcp://127.0.0.1:65535", "tcp://host:*"):
         with pytest.raises(ConfigError, match="must end in a port with room"):
             tiles_endpoint(load(tmp_path, f"transport.tiles={address}"), 1)
+
+
+def test_margins_and_zones_are_of_the_whole_web(tmp_path):
+    settings = (
+        "edges.stream=fixed", "edges.margin_left_mm=8", "edges.margin_right_mm=16",
+        "edges.ignore=[{first_mm: 40, end_mm: 48}, {first_mm: 120, end_mm: 128}]",
+    )  # fmt: skip
+    placed = with_places(load(tmp_path, *settings), (256, 256))
+    buffer = np.empty((256, 256), np.uint8)
+    masked = [open_camera(placed, name).read_into(buffer).masked for name in ("cam0", "cam1")]
+    # cam0 inspects web columns 0 to 224, cam1 224 to 456; a pixel has half a millimetre.
+    assert masked[0] == (Interval(0, 16), Interval(80, 96))
+    assert masked[1] == (Interval(240 - 224, 256 - 224), Interval(424 - 224, 456 - 224))
+
+
+def test_a_selvedge_is_of_one_camera(tmp_path):
+    with pytest.raises(ConfigError, match="selvedge_mm must be 0 with several cameras, got 5"):
+        load(tmp_path, "edges.stream=auto", "edges.selvedge_mm=5")

@@ -77,6 +77,7 @@ def test_the_file_says_everything(tmp_path):
         "not_inspected_px": {"timeout": 40},
         "captured_m2": pytest.approx(1000 * 0.125e-6),
         "inspected_m2": pytest.approx(900 * 0.125e-6),
+        "masked_m2": pytest.approx(60 * 0.125e-6),
         "self_judged_px": 100,
         "self_judged_m2": pytest.approx(100 * 0.125e-6),
         "not_inspected_percent": 4.0,

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from streamer import config
+from streamer.message import Interval
 from streamer.sources import open_source
 from streamer.sources.line_buffer import new_buffer
 
@@ -60,3 +61,14 @@ def test_importing_the_factory_imports_no_decoder():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert answer.stdout.strip() == "[]"
+
+
+def test_edges_are_masked_where_they_are_asked_for(array):
+    settings = config.ReplaySource(path=array)
+    fixed = config.Edges(stream="fixed", margin_left_mm=2)
+    masked = [
+        source.read_into(new_buffer(source.format, 8)).masked
+        for edges in (None, config.Edges(), fixed)
+        for source in [open_source(settings, WEB, 0, edges)]
+    ]
+    assert masked == [(), (), (Interval(0, 4),)]
