@@ -166,10 +166,11 @@ def _from_stream(packed: PixelArray, depth: int) -> PixelArray:
     for place in range(per_group):
         first, shift = divmod(place * depth, 8)
         last = (place * depth + depth - 1) // 8
-        word = groups[:, first].astype(np.uint32 if last - first > 1 else np.uint16)
+        kind = np.uint32 if last - first > 1 else np.uint16
+        word: PixelArray = groups[:, first].astype(kind)
         for byte in range(first + 1, last + 1):
-            word |= groups[:, byte].astype(word.dtype) << 8 * (byte - first)
-        values[:, place] = word >> shift & (1 << depth) - 1
+            word |= np.left_shift(groups[:, byte].astype(kind), 8 * (byte - first))
+        values[:, place] = word >> kind(shift) & kind((1 << depth) - 1)
     return values.reshape(-1)[:count]
 
 
@@ -199,7 +200,8 @@ def _spread(samples: PixelArray, depth: int) -> PixelArray:
     values: PixelArray = np.minimum(samples, np.uint16((1 << depth) - 1), dtype=np.uint16)
     low: PixelArray = np.right_shift(values, 2 * depth - 16)
     np.left_shift(values, 16 - depth, out=values)
-    return np.bitwise_or(values, low, out=values)
+    np.bitwise_or(values, low, out=values)
+    return values
 
 
 def _coloured(samples: PixelArray, colour: Colour) -> PixelArray:
@@ -214,7 +216,8 @@ def _coloured(samples: PixelArray, colour: Colour) -> PixelArray:
         case "yuyv" | "uyvy":
             return _from_yuv(samples, colour)
         case "RG" | "GB" | "GR" | "BG":
-            return cv2.cvtColor(samples[:, :, 0], _DEMOSAICING[colour])
+            full: PixelArray = cv2.cvtColor(samples[:, :, 0], _DEMOSAICING[colour])
+            return full
         case _:
             assert_never(colour)
 
@@ -223,4 +226,6 @@ def _from_yuv(samples: PixelArray, colour: Literal["yuyv", "uyvy"]) -> PixelArra
     luma = 0 if colour == "yuyv" else 1
     chroma = samples[:, :, 1 - luma]
     blue, red = (np.repeat(chroma[:, first::2], 2, axis=1) for first in (0, 1))
-    return cv2.cvtColor(np.stack((samples[:, :, luma], red, blue), axis=-1), cv2.COLOR_YCrCb2RGB)
+    planes = np.stack((samples[:, :, luma], red, blue), axis=-1)
+    coloured: PixelArray = cv2.cvtColor(planes, cv2.COLOR_YCrCb2RGB)
+    return coloured
