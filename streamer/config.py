@@ -18,6 +18,7 @@ from streamer.sections import (
     Decision,
     Edges,
     Kernels,
+    Light,
     Limits,
     Method,
     Profile,
@@ -44,6 +45,7 @@ __all__ = [
     "Decision",
     "Edges",
     "Kernels",
+    "Light",
     "Limits",
     "Method",
     "Profile",
@@ -85,6 +87,7 @@ class Config(Section):
     limits: Limits = Limits()
     edges: Edges = Edges()
     correction: Correction = Correction()
+    light: Light = Light()
     preset: PresetName | None = None
 
     @model_validator(mode="before")
@@ -180,6 +183,7 @@ class Config(Section):
             "decision",
             "edges",
             "correction",
+            "light",
         }
         content = self.model_dump(mode="json", include=sections)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -352,6 +352,30 @@ class Edges(Section):
     mode: AutoOrOff = "auto"
 
 
+class Light(Section):
+    """What is done to the pixels of a camera before anything looks at them."""
+
+    file: Path | None = None
+    black_level: float | None = Field(default=None, ge=0, le=75)
+    bad_pixels: AutoOrOff = "auto"
+    lamp_drift: SlowOrOff = "off"
+    maintenance_percent: float | None = Field(default=20.0, gt=0, lt=100)
+    web_level: float | None = Field(default=None, gt=0, le=100)
+    digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is anything to be done."""
+        return not (self.file is None and self.black_level is None and self.lamp_drift == "off")
+
+    @model_validator(mode="after")
+    def _digest_needs_file(self) -> Light:
+        if self.digest is not None and self.file is None:
+            msg = f"digest needs file, got digest: {self.digest} alone"
+            raise ValueError(msg)
+        return self
+
+
 class Correction(Section):
     """What is done to the pixels of a still before they are scored, and to its map after."""
 

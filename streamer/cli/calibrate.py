@@ -208,7 +208,7 @@ class _FirstMetres:
 def _open_source(chosen: Config) -> LineSource:
     fast = chosen.source.model_copy(update={"pace": "fast"})
     try:
-        return open_source(fast, chosen.web)
+        return open_source(fast, chosen.web, light=chosen.light)
     except (ValueError, OSError) as error:
         raise UsageFault(str(error)) from None
 

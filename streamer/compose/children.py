@@ -49,7 +49,7 @@ def open_configured_source(config: Config, first_line: int = 0) -> LineSource:
     """The configured line source, from `first_line` on."""
     from streamer.sources import open_source
 
-    return open_source(config.source, config.web, first_line)
+    return open_source(config.source, config.web, first_line, config.light)
 
 
 def run_capture(setting: Setting) -> str:

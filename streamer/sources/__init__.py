@@ -10,20 +10,33 @@ if TYPE_CHECKING:
     from streamer.ports import LineSource
 
 
-def open_source(settings: config.Source, web: config.Web, first_line: int = 0) -> LineSource:
-    """The configured source, paced at the line rate when the settings say so.
+def open_source(
+    settings: config.Source,
+    web: config.Web,
+    first_line: int = 0,
+    light: config.Light | None = None,
+) -> LineSource:
+    """The configured source, corrected by `light`, paced at the line rate when the settings say so.
 
     Lines before `first_line` are skipped: a restarted capture continues where the ledger ends.
 
     Raises:
         FileNotFoundError, ValueError, OSError: what is configured cannot be opened.
     """
-    source = _open_fast(settings, web, first_line)
+    source = _corrected(_open_fast(settings, web, first_line), light, web)
     if settings.pace == "fast":
         return source
     from streamer.sources.pacing import PacedSource
 
     return PacedSource(source, web.line_rate_hz)
+
+
+def _corrected(source: LineSource, light: config.Light | None, web: config.Web) -> LineSource:
+    if light is None or not light.is_on:
+        return source
+    from streamer.sources.corrected import open_corrected
+
+    return open_corrected(source, light, web)
 
 
 def _open_fast(settings: config.Source, web: config.Web, first_line: int) -> LineSource:

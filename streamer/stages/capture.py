@@ -15,6 +15,7 @@ from streamer.message import (
     Gap,
     GapReason,
     Hello,
+    LineBlock,
     ProfileQuery,
     ProfileState,
     Resume,
@@ -142,6 +143,8 @@ class CaptureStage:
             if isinstance(block, SourceEnd):
                 return block.fault
             if block is not None:
+                if isinstance(block, LineBlock):
+                    self.pulse.notices = block.notices
                 self._tiling, rows = cut(self._tiling, block)
                 self._take_rows(rows)
             self._serve(0 if block is not None else 5)

@@ -208,8 +208,10 @@ class SinkStage:
             self._acks.setdefault(self._capture, deque()).append(score_map.address)
 
     def _take_beat(self, beat: Heartbeat) -> None:
-        ended = self.announcer.on_beat(beat, self.pulse.now_ns())
-        self._publish(ended)
+        now_ns = self.pulse.now_ns()
+        self._publish(self.announcer.on_beat(beat, now_ns))
+        for alarm in self.announcer.on_notices(beat, now_ns):
+            self._publish(alarm)
 
     def _send_acks(self) -> None:
         for peer, addresses in self._acks.items():

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from streamer import config
 from streamer.config import Config, ConfigError, ReplaySource
 from streamer.config_file import load_config
+from streamer.correction.flat_field import LightReference
+from streamer.correction.light_file import LightFacts, LightFile
 from streamer.presets import PresetName
 
 DOCUMENTED = Path(__file__).parents[2] / "config.yaml"
@@ -308,3 +311,36 @@ def test_a_source_of_another_kind_starts_from_its_defaults(write):
 def test_a_key_that_the_other_kind_does_not_have_is_a_fault_when_it_was_asked_for():
     asked = ("source.kind=replay", "source.path=a", "source.surface=rail")
     assert "--set: source.surface: unknown key" in fault(None, *asked)
+
+
+def light_file(folder, level=100.0):
+    white = np.full((1024, 1), level, np.float32)
+    facts = LightFacts("2026-01-02T03:04:05Z", "cam0", "white", 64)
+    made = LightFile(LightReference(8, white), facts)
+    path = folder / f"light{level:g}"
+    path.write_bytes(made.to_bytes())
+    return path, made.digest
+
+
+def test_the_digest_covers_what_is_in_the_light_file(tmp_path):
+    path, digest = light_file(tmp_path)
+    loaded = load_config(None, (f"light.file={path}",))
+    assert loaded.light.digest == digest
+    assert loaded.digest == load_config(None, (f"light.file={path}",)).digest
+    path.write_bytes(light_file(tmp_path, 120.0)[0].read_bytes())
+    assert load_config(None, (f"light.file={path}",)).digest != loaded.digest
+    kept = load_config(None, (f"light.file={path}", f"light.digest={digest}"))
+    assert kept.light.digest == digest  # the source will refuse the file
+
+
+def test_a_light_file_that_is_none_is_left_to_the_source(tmp_path):
+    assert load_config(None, (f"light.file={tmp_path}",)).light.digest is None
+    (tmp_path / "x").write_text("nothing")
+    assert load_config(None, (f"light.file={tmp_path / 'x'}",)).light.digest is None
+
+
+def test_light_is_off_unless_something_is_to_be_done(tmp_path):
+    assert not Config().light.is_on
+    for setting in ("light.black_level=2", "light.lamp_drift=slow", f"light.file={tmp_path}"):
+        assert load_config(None, (setting,)).light.is_on
+    assert "digest needs file, got digest" in fault(None, f"light.digest={'a' * 64}")

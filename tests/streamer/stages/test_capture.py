@@ -2,7 +2,7 @@
 
 import functools
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -615,3 +615,20 @@ def test_nothing_announced_is_ever_forgotten(clock, script, overload, deaths, fa
     assert roll.run() == ""
     assert set(roll.fates().values()) == {1}
     assert roll.sink.all(EndOfRoll)[0].rows == len(roll.sink.all(LedgerRow)) > 0
+
+
+def test_what_a_block_says_of_the_light_is_in_the_beats(line, monkeypatch):
+    read = WebSource.read_into
+
+    def dusty(self, buffer):
+        got = read(self, buffer)
+        late = isinstance(got, LineBlock) and got.first_line >= ROW
+        return replace(got, notices=("dust",)) if late else got
+
+    monkeypatch.setattr(WebSource, "read_into", dusty)
+    roll = line([100])
+    roll.add()
+    assert roll.run() == ""
+    said = [beat.notices for beat in roll.sink.all(Heartbeat)]
+    assert said[0] == ()
+    assert said[-1] == ("dust",)

@@ -606,3 +606,11 @@ def test_a_new_article_is_announced_once_and_summed_up(play):
     assert [a.state for a in notices] == [DefectState.NEW, DefectState.END] * 2
     assert summary.new_articles == {"0": [16], "1": [16]}
     assert summary.profile_drift == {"0": 0.25, "1": 0.25}
+
+
+def test_what_capture_says_wants_maintenance_is_an_alarm(play):
+    dusty = beat(stage="capture", notices=("columns 3-5 have gone dark",))
+    roll = play(HELLO, row(0), dusty, dusty, *tiles(0), end(1))
+    roll.run()
+    states = [a.state.value for a in roll.record.alarms if a.signal == "maintenance_required"]
+    assert states == ["new", "end"]
