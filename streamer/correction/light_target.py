@@ -120,8 +120,8 @@ def reference_faults(reference: LightReference) -> tuple[str, ...]:
     if not streaks:
         return ()
     return (
-        f"white target must be clean and even, got {len(streaks)} streaks: {_named(streaks)} than "
-        "beside them; clean target, lamp and lens",
+        f"white target must be clean and even, got {_named(streaks)} than beside them; clean "
+        "target, lamp and lens",
     )
 
 
@@ -192,22 +192,41 @@ def _root(values: Reals) -> float:
 
 
 def _streaks(response: Reals, bad: NDArray[np.intp]) -> list[tuple[int, int, float]]:
-    """Runs of columns that deviate from beside them as no lamp does, with the largest share."""
-    pieces = []
-    flagged = np.zeros(len(response), dtype=bool)
-    deviation = np.zeros(len(response))
+    """Runs of columns that deviate from beside them as no lamp does, with the largest share.
+
+    What falls off at the very end of the web is taken for the lens.
+    The worst is taken out before the next is looked for: it bends the neighbourhood of others.
+    """
+    left, found = response.astype(np.float64), list[tuple[int, int, float]]()
+    for first, end in runs_of(np.isin(np.arange(len(left)), bad)):
+        if end - first < LEAST_STREAK:
+            _fill(left, first, end)
+    while len(found) <= SHOWN and (streak := _worst_streak(left)):
+        found.append(streak)
+        _fill(left, streak[0], streak[1])
+    return sorted(found)
+
+
+def _worst_streak(response: Reals) -> tuple[int, int, float] | None:
+    """The run of columns with the largest deviation from beside it, else from far around it."""
     for narrow, limit in ((True, NARROW_STREAK), (False, WIDE_STREAK)):
         share = response / np.maximum(smooth_across(response, narrow=narrow), 1e-9) - 1
-        worst = np.take_along_axis(share, np.abs(share).argmax(axis=1)[:, None], axis=1)[:, 0]
-        flagged |= np.abs(worst) > limit
-        deviation = np.where(np.abs(worst) > np.abs(deviation), worst, deviation)
-    lone = np.zeros_like(flagged)
-    lone[bad] = True
-    for first, end in runs_of(flagged):
-        if end - first >= LEAST_STREAK and not lone[first:end].all():
-            most = deviation[first:end][np.abs(deviation[first:end]).argmax()]
-            pieces.append((first, end, float(most)))
-    return pieces
+        most = np.take_along_axis(share, np.abs(share).argmax(axis=1)[:, None], axis=1)[:, 0]
+        runs = [run for run in runs_of(np.abs(most) > limit) if run[1] - run[0] >= LEAST_STREAK]
+        if runs:
+            peaks = [most[first:end][np.abs(most[first:end]).argmax()] for first, end in runs]
+            worst = int(np.abs(peaks).argmax())
+            return (*runs[worst], float(peaks[worst]))
+    return None
+
+
+def _fill(response: Reals, first: int, end: int) -> None:
+    """Linear between the columns beside a run, over a column more on either side."""
+    first, end = max(first - 1, 0), min(end + 1, len(response))
+    before = response[max(first - 1, 0)] if first > 0 else response[min(end, len(response) - 1)]
+    after = response[end] if end < len(response) else before
+    share = (np.arange(end - first) + 1)[:, None] / (end - first + 1)
+    response[first:end] = before * (1 - share) + after * share
 
 
 def _named(streaks: list[tuple[int, int, float]]) -> str:
@@ -215,7 +234,7 @@ def _named(streaks: list[tuple[int, int, float]]) -> str:
         f"columns {first}-{end - 1} {100 * abs(share):.1f} % " + ("brighter", "darker")[share < 0]
         for first, end, share in streaks[:SHOWN]
     ]
-    return ", ".join(named) + (f" and {len(streaks) - SHOWN} more" if streaks[SHOWN:] else "")
+    return ", ".join(named) + (" and others" if streaks[SHOWN:] else "")
 
 
 def _columns(runs: list[tuple[int, int]]) -> str:
