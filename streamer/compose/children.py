@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from streamer.compose.geometry import tile_grid, web_geometry
+from streamer.compose.heap import keep_freed_memory
 from streamer.config import Config, ConfigError
 from streamer.decision import DecisionSettings
 from streamer.dispatch import DispatchSettings
@@ -54,6 +55,7 @@ def open_configured_source(config: Config, first_line: int = 0) -> LineSource:
 
 def run_capture(setting: Setting) -> str:
     """Run the capture stage; returns what ended the roll too early, or ""."""
+    keep_freed_memory()
     config = setting.config
     with _as_configured():
         source = open_configured_source(config)

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
     Reals = NDArray[np.float64]
 
-SAMPLED_EVERY = 32  # lines: brightness changes slowly, and measuring must cost little
+SAMPLED_EVERY = 64  # lines: brightness changes slowly, and measuring must cost little
 FIRST_SEGMENTS = 5  # whose median is what the roll starts with
 LONGEST_WINDOW = 30  # segments: what the present brightness is the median of
 LARGEST_FACTOR, LARGEST_STEP = 1.25, 0.002  # of a gain; per segment
 DARK_SEGMENTS = 10  # a column must stay dark for so many
+DARK_EVERY = 10  # segments: looking for them costs more than all the rest
 DARK_SHARE = 0.15  # of the light that a column had
 LEVEL_WEB = 0.25  # a column is taken for web within this share of the median one
 GUARD = NARROW  # columns beside the web's edge that its wandering may darken
@@ -59,12 +60,14 @@ class LampWatch:
     plan: DriftPlan
     factor: float = 1.0
     notices: tuple[str, ...] = ()
+    _dark: tuple[str, ...] = ()
     _segment: int = 0
     _sums: Reals | None = None
     _count: int = 0
     _levels: deque[float] = field(default_factory=lambda: deque(maxlen=LONGEST_WINDOW))
     _first: list[Reals] = field(default_factory=list)
     _start: Reals | None = None
+    _start_level: float | None = None
     _columns: deque[Reals] = field(default_factory=lambda: deque(maxlen=DARK_SEGMENTS))
 
     @property
@@ -89,7 +92,7 @@ class LampWatch:
     def _wanted(self) -> float | None:
         if self.plan.web_level is not None:
             return self.plan.web_level
-        return None if self._start is None else float(np.median(self._start))
+        return self._start_level
 
     @property
     def _present(self) -> float:
@@ -111,7 +114,9 @@ class LampWatch:
             return
         if self.plan.compensate:
             self._follow(wanted / self._present)
-        self.notices = (*self._ageing(), *self._dust())
+        if self._segment % DARK_EVERY == 0:
+            self._dark = self._dust()
+        self.notices = (*self._ageing(), *self._dark)
 
     def _learn_start(self, means: Reals) -> None:
         if self._start is not None:
@@ -119,6 +124,7 @@ class LampWatch:
         self._first.append(means)
         if len(self._first) == FIRST_SEGMENTS:
             self._start = np.median(self._first, axis=0)
+            self._start_level = float(np.median(self._start))
             self._first.clear()
 
     def _follow(self, factor: float) -> None:

@@ -34,9 +34,9 @@ def test_figures_belong_together(monkeypatch):
     assert one.both_mpix_s == pytest.approx(together)
     assert one.both_ratio_web == pytest.approx(one.both_mpix_s / one.copy_web_mpix_s)
     assert one.both_ratio_tiles == pytest.approx(one.both_mpix_s / one.copy_tiles_mpix_s)
-    # 12 blocks of 128 lines hold two rows of 512 and the halo below them; two lanes with one
-    # inner side each, the first row without a halo above.
-    wanted = 2 * (1024 + 16) * ((512 + 16) + (512 + 32)) / (12 * 128 * 2048)
+    # 12 blocks of 128 lines complete three rows of 512, each with two halos; two lanes with one
+    # inner side each.
+    wanted = 3 * 2 * (1024 + 16) * (512 + 32) / (12 * 128 * 2048)
     assert one.halo_factor == pytest.approx(wanted)
 
 

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.correction.lamp_drift import (
+    DARK_EVERY,
     DARK_SEGMENTS,
     FIRST_SEGMENTS,
     LARGEST_FACTOR,
@@ -96,7 +97,7 @@ def test_dust_is_named_by_its_columns_once_it_stays():
     plan = DriftPlan(SIZE)
     early = watched(plan, [120.0] * (FIRST_SEGMENTS + DARK_SEGMENTS // 2 - 1), dusty)
     assert early.notices == ()
-    late = watched(plan, [120.0] * (FIRST_SEGMENTS + DARK_SEGMENTS), dusty)
+    late = watched(plan, [120.0] * (FIRST_SEGMENTS + DARK_SEGMENTS + DARK_EVERY), dusty)
     assert late.notices == ("columns 200-209 have gone dark: dust on lens, lamp or sensor?",)
 
 
