@@ -141,6 +141,9 @@ def _field_for(form: WebFormat, light: config.Light) -> tuple[FlatField, str]:
     except ValueError as error:
         msg = f"light.file {light.file}: {error}"
         raise ValueError(msg) from None
+    except OSError as error:
+        msg = f"light.file must be readable, got {light.file}: {error.strerror}"
+        raise OSError(msg) from None
     _require_fit(read, form, light)
     return flat_field_of(read.reference, light.black_level), read.digest
 

@@ -190,7 +190,7 @@ def test_a_light_that_does_not_fit_is_explained_and_the_source_closed(tmp_path, 
 def test_files_that_are_none_are_explained(tmp_path):
     path = tmp_path / "light"
     source = Scripted([block(np.zeros((2, 40), np.uint8))])
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(OSError, match="light.file must be readable, got .*light: No such file"):
         open_corrected(source, Light(file=path), WEB)
     path.write_bytes(b"nothing of the kind")
     with pytest.raises(ValueError, match="light.file .*light: light file must be one of"):
