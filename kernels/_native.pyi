@@ -1,3 +1,5 @@
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 def usable_paths() -> list[str]: ...
@@ -74,3 +76,17 @@ def counted_medians(
     threads: int,
 ) -> None: ...
 def replace_counts(totals: Tensor, entering: Tensor, leaving: Tensor) -> None: ...
+def flat_bytes(
+    raw: NDArray[np.uint8],
+    gain: NDArray[np.uint16],
+    offset: NDArray[np.uint16],
+    corrected: NDArray[np.uint8],
+    path: str,
+) -> None: ...
+def flat_words(
+    raw: NDArray[np.uint16],
+    gain: NDArray[np.uint16],
+    offset: NDArray[np.uint32],
+    corrected: NDArray[np.uint16],
+    path: str,
+) -> None: ...

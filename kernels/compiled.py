@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import warnings
 from typing import TYPE_CHECKING
 
@@ -12,48 +11,24 @@ import torch
 
 from kernels.checks import highest_level
 from kernels.median import columns_by_band, cross_web_stride
-from kernels.native import load_native
+from kernels.paths import PATH_VARIABLE as PATH_VARIABLE
+from kernels.paths import REFERENCE as REFERENCE
+from kernels.paths import chosen_path as chosen_path
+from kernels.paths import usable_paths as usable_paths
 from kernels.reference import renormalise
 from kernels.windows import BLUR_TAPS, gaussian
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from torch import Tensor
 
     from kernels.ranks import Precision, Ties
     from kernels.reference import Weights
     from kernels.windows import Windows
 
-PATH_VARIABLE = "LINESCAN_KERNEL"
-REFERENCE = "reference"
 LARGEST_PATCH = 11
 MOST_RANKED = 65535  # Values of a channel that 16-bit ranks tell apart.
 # Counting costs much the same however many windows a band has; measured: it wins from here on.
 FEWEST_COUNTED = 2000
-
-
-def usable_paths() -> list[str]:
-    """Instruction sets with a compiled kernel for this CPU, the fastest first; may be empty."""
-    module = _native()
-    paths: list[str] = [] if module is None else module.usable_paths()
-    return paths
-
-
-def chosen_path() -> str:
-    """The implementation that runs on CPU tensors: "avx512", "avx2", "portable" or "reference".
-
-    The fastest that is there, or the one that the environment variable LINESCAN_KERNEL names.
-
-    Raises:
-        ValueError: LINESCAN_KERNEL names one that is not there.
-    """
-    choices = [*usable_paths(), REFERENCE]
-    wanted = os.environ.get(PATH_VARIABLE)
-    if wanted is not None and wanted not in choices:
-        msg = f"{PATH_VARIABLE} must be one of {', '.join(choices)} here, got {wanted!r}"
-        raise ValueError(msg)
-    return wanted or choices[0]
 
 
 def runs(windows: Windows) -> bool:
@@ -192,15 +167,6 @@ def _band_columns(width: int, windows: Windows) -> Tensor:
     complete = len(range(0, width - windows.patch_size + 1, cross_web_stride(windows)))
     chosen = [columns.indices(complete)[:2] for columns in columns_by_band(width, windows)]
     return torch.tensor(chosen, dtype=torch.int64)
-
-
-@functools.cache
-def _native() -> ModuleType | None:
-    if not load_native().loaded:
-        return None
-    from kernels import _native
-
-    return _native
 
 
 @functools.cache

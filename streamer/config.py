@@ -10,16 +10,14 @@ import yaml
 from pydantic import model_validator
 
 from streamer.camera_sections import GenicamSource, GentlSource
+from streamer.correction_sections import Correction, Edges, IgnoreZone, Light
 from streamer.presets import PresetName, overridden, with_preset
 from streamer.section import Section
 from streamer.sections import (
     Alarms,
     Backbone,
     Calibration,
-    Correction,
     Decision,
-    Edges,
-    IgnoreZone,
     Kernels,
     Limits,
     Method,
@@ -47,6 +45,7 @@ __all__ = [
     "GentlSource",
     "IgnoreZone",
     "Kernels",
+    "Light",
     "Limits",
     "Method",
     "Profile",
@@ -91,6 +90,7 @@ class Config(Section):
     limits: Limits = Limits()
     edges: Edges = Edges()
     correction: Correction = Correction()
+    light: Light = Light()
     preset: PresetName | None = None
 
     @model_validator(mode="before")
@@ -150,8 +150,9 @@ class Config(Section):
             raise ValueError(msg)
         if self.cameras and self.edges.selvedge_mm:
             msg = (
-                f"edges.selvedge_mm must be 0 with several cameras, got {self.edges.selvedge_mm:g}; "
-                "an inner camera shows no selvedge. Use edges.stream: fixed and margins"
+                "edges.selvedge_mm must be 0 with several cameras, got "
+                f"{self.edges.selvedge_mm:g}; an inner camera shows no selvedge. Use edges.stream: "
+                "fixed and margins"
             )
             raise ValueError(msg)
         by_place = self.profile.band_width is not None or self.calibration.lanes == "pooled"
@@ -206,6 +207,7 @@ class Config(Section):
             "decision",
             "edges",
             "correction",
+            "light",
         }
         content = self.model_dump(mode="json", include=sections)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

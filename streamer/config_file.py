@@ -10,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from streamer.config import Config, ConfigError, ReplaySource, Section, SimulatorSource
+from streamer.correction.light_file import LightFile
 from streamer.presets import preset_defaults
 
 FROM_COMMAND_LINE = 0
@@ -45,9 +46,24 @@ def load_config(path: Path | None, settings: tuple[str, ...] = ()) -> Config:
     _choose_preset(document, settings)
     _include_faults(document)
     try:
-        return Config.model_validate(document.content)
+        return _with_light_digest(Config.model_validate(document.content))
     except ValidationError as error:
         raise ConfigError(_fault_lines(document, error)) from None
+
+
+def _with_light_digest(config: Config) -> Config:
+    """Name the light file by what is in it, so that the digest of the config covers it.
+
+    A file that cannot be used is left to the source, which says what is wrong with it.
+    """
+    light = config.light
+    if light.file is None or light.digest is not None:
+        return config
+    try:
+        digest = LightFile.from_bytes(light.file.read_bytes()).digest
+    except (OSError, ValueError):
+        return config
+    return config.model_copy(update={"light": light.model_copy(update={"digest": digest})})
 
 
 def _read_document(path: Path) -> _Document:

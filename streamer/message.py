@@ -107,7 +107,8 @@ class LineBlock:
     """Consecutive lines as a source delivers them.
 
     `pixels` is (lines, columns[, 3]); only the first `valid_lines` are web, the rest is filler.
-    `masked` are column intervals that hold no web (off-web, padding).
+    `masked` are column intervals that hold no web (off-web, padding). `notices` say what of the
+    camera or its light wants maintenance as these lines pass.
     """
 
     camera: str
@@ -119,6 +120,7 @@ class LineBlock:
     masked: tuple[Interval, ...] = ()
     encoder_first: int = 0
     encoder_last: int = 0
+    notices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         require_pixels("LineBlock.pixels", self.pixels)
@@ -367,7 +369,7 @@ class Heartbeat:
     """Proof of work from a stage's loop.
 
     Past `busy_until_ns` (announced before a call that may outlast a beat) the stage is stalled.
-    `figures` are numbers for the display, by name with unit.
+    `figures` are numbers for the display, by name with unit; `notices` are what wants maintenance.
     """
 
     stage: str
@@ -379,3 +381,4 @@ class Heartbeat:
     queue_depth: int
     backend: str = ""
     figures: dict[str, float] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()

@@ -75,6 +75,11 @@ class ReportsHealth(Protocol):
         ...
 
 
+def health_of(source: LineSource) -> Mapping[str, float]:
+    """What a source says of its camera; empty when it has none."""
+    return source.health if isinstance(source, ReportsHealth) else {}
+
+
 @dataclass(frozen=True, slots=True)
 class BackboneSpec:
     """What the rest must know of a feature extractor.

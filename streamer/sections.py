@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, assert_never
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from streamer.section import Level, Section
+from streamer.section import Level, OnOrOff, Section
 
 Method = Literal[
     "fca_fast",
@@ -22,21 +22,6 @@ Method = Literal[
 ]
 DEFAULT_BAND = 8  # features: the width that gained most on real webs
 MOST_SEGMENTS = 32  # what a lane remembers is sent in one message
-
-
-def _switched_off(value: object) -> object:
-    """YAML reads a bare `off` as false."""
-    return "off" if value is False else value
-
-
-def _switched(value: object) -> object:
-    """YAML reads a bare `on` as true, too."""
-    return "on" if value is True else _switched_off(value)
-
-
-AutoOrOff = Annotated[Literal["auto", "off"], BeforeValidator(_switched_off)]
-OnOrOff = Annotated[Literal["on", "off"], BeforeValidator(_switched)]
-SlowOrOff = Annotated[Literal["slow", "off"], BeforeValidator(_switched_off)]
 
 
 class Roll(Section):
@@ -340,58 +325,3 @@ class Limits(Section):
     """When a roll that ended counts as failed."""
 
     not_inspected_percent: float = Field(default=0.0, ge=0, le=100)
-
-
-class IgnoreZone(Section):
-    """A part of the web that is not inspected; `to_m` null: to the end of the roll."""
-
-    first_mm: float = Field(ge=0)
-    end_mm: float = Field(gt=0)
-    from_m: float = Field(default=0.0, ge=0)
-    to_m: float | None = Field(default=None, gt=0)
-
-    @model_validator(mode="after")
-    def _is_not_empty(self) -> IgnoreZone:
-        if self.end_mm <= self.first_mm:
-            msg = f"end_mm must be > first_mm = {self.first_mm}, got {self.end_mm}"
-            raise ValueError(msg)
-        if self.to_m is not None and self.to_m <= self.from_m:
-            msg = f"to_m must be > from_m = {self.from_m}, got {self.to_m}"
-            raise ValueError(msg)
-        return self
-
-
-class Edges(Section):
-    """What is not web in a still (`mode`), and in a stream of lines (all the rest)."""
-
-    mode: AutoOrOff = "auto"
-    stream: Annotated[Literal["off", "fixed", "auto"], BeforeValidator(_switched_off)] = "off"
-    margin_left_mm: float = Field(default=0.0, ge=0)
-    margin_right_mm: float = Field(default=0.0, ge=0)
-    selvedge_mm: float = Field(default=0.0, ge=0)
-    guard_mm: float = Field(default=5.0, ge=0)
-    ignore: tuple[IgnoreZone, ...] = ()
-
-    @model_validator(mode="after")
-    def _stream_uses_them(self) -> Edges:
-        margins = self.margin_left_mm + self.margin_right_mm
-        if self.stream == "off" and (margins or self.ignore):
-            msg = (
-                "edges.stream must be fixed or auto with edges.margin_left_mm, margin_right_mm or "
-                "ignore, got off; set edges.stream: fixed"
-            )
-            raise ValueError(msg)
-        if self.stream != "auto" and self.selvedge_mm:
-            msg = (
-                f"edges.stream must be auto with edges.selvedge_mm, got {self.stream}; "
-                "use edges.margin_left_mm and margin_right_mm"
-            )
-            raise ValueError(msg)
-        return self
-
-
-class Correction(Section):
-    """What is done to the pixels of a still before they are scored, and to its map after."""
-
-    light: SlowOrOff = "slow"
-    background: SlowOrOff = "slow"

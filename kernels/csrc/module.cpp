@@ -13,6 +13,7 @@
 #include "median_floats.h"
 #include "median_reference.h"
 #include "module_counts.h"
+#include "module_light.h"
 #include "paths.h"
 
 namespace nb = nanobind;
@@ -229,4 +230,5 @@ NB_MODULE(_native, module) {
              nb::arg("stride_rows"), nb::arg("stride_columns"), nb::arg("path"), nb::arg("threads"),
              "Lower medians of the sorted windows into `reference`, per range of window columns.");
   define_counts(module);
+  define_light(module);
 }

@@ -65,4 +65,13 @@ CountKernel count_kernel(const std::string& path, int side) {
   return count_kernel_portable(side);
 }
 
+FlatKernel flat_kernel(const std::string& path) {
+  require_usable(path);
+#ifdef LINESCAN_X86
+  if (path == "avx512") return flat_kernel_avx512();
+  if (path == "avx2") return flat_kernel_avx2();
+#endif
+  return flat_kernel_portable();
+}
+
 }  // namespace linescan

@@ -7,6 +7,7 @@
 #include "count_task.h"
 #include "exact_task.h"
 #include "fast_task.h"
+#include "flat_task.h"
 #include "median_task.h"
 
 namespace linescan {
@@ -19,5 +20,6 @@ ExactKernel exact_kernel(const std::string& path, const ExactTask& task);
 FastKernel fast_kernel(const std::string& path, int side, int stride);
 MedianKernel median_kernel(const std::string& path, int side);
 CountKernel count_kernel(const std::string& path, int side);
+FlatKernel flat_kernel(const std::string& path);
 
 }  // namespace linescan

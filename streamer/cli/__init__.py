@@ -39,6 +39,7 @@ COMMANDS = {
     "record": "record",
     "simulate": "simulate",
     "calibrate": "calibrate",
+    "calibrate-light": "calibrate_light",
     "inspect": "inspect",
     "evaluate": "evaluate",
     "export": "export",

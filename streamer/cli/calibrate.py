@@ -209,7 +209,7 @@ class _FirstMetres:
 def _open_source(chosen: Config) -> LineSource:
     fast = chosen.source.model_copy(update={"pace": "fast"})
     try:
-        return open_source(fast, chosen.web, edges=chosen.edges)
+        return open_source(fast, chosen.web, edges=chosen.edges, light=chosen.light)
     except CameraFault:
         raise
     except (ValueError, OSError) as error:

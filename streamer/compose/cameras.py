@@ -95,12 +95,12 @@ def open_camera(config: Config, name: str, first_line: int = 0) -> LineSource:
 
     index = camera_index(config, name)
     if not config.cameras:
-        return open_source(config.source, config.web, first_line, config.edges)
+        return open_source(config.source, config.web, first_line, config.edges, config.light)
     place, shift = camera_places(config)[index], _first_columns(config)[index]
     later_mm = config.cameras[index - 1].later_mm if index else 0.0
     skipped = round(later_mm / config.web.down_mm)
     settings, edges = camera_sources(config)[index], _camera_edges(config, index)
-    source = open_source(settings, config.web, first_line + skipped, edges)
+    source = open_source(settings, config.web, first_line + skipped, edges, config.light)
     kept = Interval(place.columns.first - shift, place.columns.end - shift)
     try:
         return CroppedSource(source, Share(kept, place.columns.first, skipped))

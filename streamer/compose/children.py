@@ -18,6 +18,7 @@ from streamer.compose.cameras import (
     tiles_endpoint,
 )
 from streamer.compose.geometry import largest_tile, tile_grid, web_geometry
+from streamer.compose.heap import keep_freed_memory
 from streamer.compose.tile_links import chosen_slots, tile_inlets, tile_outlet
 from streamer.config import Config, ConfigError
 from streamer.decision import DecisionSettings
@@ -60,7 +61,7 @@ def open_configured_source(config: Config, first_line: int = 0) -> LineSource:
     """All that the first camera shows, from `first_line` on."""
     from streamer.sources import open_source
 
-    return open_source(config.source, config.web, first_line, config.edges)
+    return open_source(config.source, config.web, first_line, config.edges, config.light)
 
 
 def open_patiently(setting: Setting, camera: str, first_line: int = 0) -> LineSource:
@@ -83,6 +84,7 @@ def open_patiently(setting: Setting, camera: str, first_line: int = 0) -> LineSo
 
 def run_capture(setting: Setting) -> str:
     """Run the capture stage of one camera; returns what ended the roll too early, or ""."""
+    keep_freed_memory()
     config, name = setting.config, setting.camera or setting.config.source.camera
     with _as_configured():
         source = open_patiently(setting, name)

@@ -15,21 +15,31 @@ def open_source(
     web: config.Web,
     first_line: int = 0,
     edges: config.Edges | None = None,
+    light: config.Light | None = None,
 ) -> LineSource:
-    """The configured source, its edges masked and paced at the line rate as the settings say.
+    """The configured source, its light evened, its edges masked, paced as the settings say.
 
-    Without `edges` everything is delivered as it was seen: that is what is recorded. Lines before
-    `first_line` are skipped: a restarted capture continues where the ledger ends.
+    Without `edges` and `light` everything is delivered as it was seen: that is what is recorded.
+    Lines before `first_line` are skipped: a restarted capture continues where the ledger ends.
 
     Raises:
         FileNotFoundError, ValueError, OSError: what is configured cannot be opened.
     """
-    source = _with_edges(_open_fast(settings, web, first_line), web, edges)
+    source = _corrected(_open_fast(settings, web, first_line), light, web)
+    source = _with_edges(source, web, edges)
     if isinstance(settings, config.StreamSource) or settings.pace == "fast":
         return source
     from streamer.sources.pacing import PacedSource
 
     return PacedSource(source, web.line_rate_hz)
+
+
+def _corrected(source: LineSource, light: config.Light | None, web: config.Web) -> LineSource:
+    if light is None or not light.is_on:
+        return source
+    from streamer.sources.corrected import open_corrected
+
+    return open_corrected(source, light, web)
 
 
 def _with_edges(source: LineSource, web: config.Web, edges: config.Edges | None) -> LineSource:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from streamer.message import Interval, LineBlock, LineLoss, require
-from streamer.ports import ReportsHealth
+from streamer.ports import health_of
 from streamer.sources.line_buffer import new_buffer
 from streamer.web import intersect_intervals
 
@@ -90,7 +90,7 @@ class CroppedSource:
     @property
     def health(self) -> Mapping[str, float]:
         """What the source says of its camera; empty when it has none."""
-        return self._source.health if isinstance(self._source, ReportsHealth) else {}
+        return health_of(self._source)
 
     def read_into(self, buffer: PixelArray) -> LineBlock | LineLoss | None:
         """See ports.LineSource."""

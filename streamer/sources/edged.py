@@ -25,6 +25,7 @@ from streamer.correction.edge_mask import (
 from streamer.correction.edge_profile import LEAST_CELLS, cell_pixels, sampled_lines
 from streamer.correction.web_grid import true_runs
 from streamer.message import GapReason, Interval, LineBlock, LineFlag, LineLoss
+from streamer.ports import health_of
 from streamer.sources.line_slices import filler_of, slice_lines
 from streamer.web import covered, merge_intervals
 
@@ -92,7 +93,6 @@ class EdgedSource:
     @property
     def health(self) -> Mapping[str, float]:
         """Of the source if it says anything, and where the edges are; millimetres, 0..1, lines."""
-        inner: Mapping[str, float] = getattr(self._source, "health", {})
         left, right = self._state.tracked.margins_px
         mm, columns = self._plan.pixel_mm, self.format.columns
         tracked = {
@@ -101,7 +101,7 @@ class EdgedSource:
             "edge_confidence": self._state.tracked.confidence,
         }
         return {
-            **inner,
+            **health_of(self._source),
             **(tracked if self._plan.tracks else {}),
             "inspected_width_mm": self._inspected_px * mm,
             "no_web_lines": float(self._no_web_lines),

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from streamer.message import LineBlock, LineLoss, PixelArray, require
+from streamer.ports import health_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from streamer.ports import LineSource, WebFormat
 
@@ -52,6 +53,11 @@ class PacedSource:
     def truth(self) -> bytes:
         """Of the source."""
         return self._source.truth
+
+    @property
+    def health(self) -> Mapping[str, float]:
+        """Of the source."""
+        return health_of(self._source)
 
     def read_into(self, buffer: PixelArray) -> LineBlock | LineLoss | None:
         """What the source has next, once its last line has passed; captured at that moment."""

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 NS_PER_MS = 1_000_000
 GAP_UPDATE_MS = 500  # an overload makes many gaps a second
-FAILURE, CHECK = "failure", "function_check"  # signals of NAMUR NE 107
+# Signals of NAMUR NE 107.
+FAILURE, CHECK, MAINTENANCE = "failure", "function_check", "maintenance_required"
 _AT_REST = (StageState.STARTING, StageState.STOPPED)
 
 
@@ -48,12 +49,14 @@ class Announcer:
     _sequence: int = 0
     _gap: Alarm | None = None
     _gaps: int = 0
+    _notices: int = 0
     _gap_lines: Interval = field(default_factory=lambda: Interval(0, 0))
     _gap_growth: Gap | None = None
     _beats: dict[str, Heartbeat] = field(default_factory=dict)
     _silent: dict[str, Alarm] = field(default_factory=dict)
     _away: dict[str, Alarm] = field(default_factory=dict)
     _absences: int = 0
+    _due: dict[tuple[str, str], Alarm] = field(default_factory=dict)
 
     def on_defect(self, defect: Defect, now_ns: int) -> Alarm:
         """The alarm of a defect that is new, has grown or has ended."""
@@ -71,8 +74,9 @@ class Announcer:
 
     @property
     def active(self) -> int:
-        """How many gaps, silent stages and absent cameras have not ended."""
-        return (self._gap is not None) + len(self._silent) + len(self._away)
+        """How many gaps, silent stages, absent cameras and notices have not ended."""
+        others = len(self._silent) + len(self._away) + len(self._due)
+        return (self._gap is not None) + others
 
     def on_gap(self, gap: Gap, now_ns: int) -> Alarm | None:
         """Lines that were not inspected: a new alarm, or the one that is active grows.
@@ -155,6 +159,28 @@ class Announcer:
         silent = self._silent.pop(beat.process, None)
         return self._again(silent, DefectState.END, now_ns) if silent else None
 
+    def on_notices(self, beat: Heartbeat, now_ns: int) -> tuple[Alarm, ...]:
+        """What a stage says wants maintenance: new alarms, and the end of those it says no more."""
+        said = {(beat.process, notice) for notice in beat.notices}
+        over = [key for key in self._due if key[0] == beat.process and key not in said]
+        ended = tuple(self._again(self._due.pop(key), DefectState.END, now_ns) for key in over)
+        new = sorted(said - self._due.keys())
+        return (*ended, *(self._announce_due(beat, notice, now_ns) for _, notice in new))
+
+    def _announce_due(self, beat: Heartbeat, notice: str, now_ns: int) -> Alarm:
+        self._notices += 1
+        here = Interval(beat.last_line, beat.last_line)
+        self._due[beat.process, notice] = replace(
+            self._alarm(f"maintenance-{beat.process}-{self._notices}", here),
+            kind=AlarmKind.SYSTEM,
+            severity=Severity.MEDIUM,
+            raised_ns=now_ns,
+            captured_ns=now_ns,
+            signal=MAINTENANCE,
+            text=notice,
+        )
+        return self._due[beat.process, notice]
+
     def check_beats(self, stall_ms: int, now_ns: int) -> tuple[Alarm, ...]:
         """Alarms for stages that were heard before and are silent past their announcement."""
         return tuple(
@@ -202,12 +228,12 @@ class Announcer:
         return self._away[camera]
 
     def end_all(self, now_ns: int) -> tuple[Alarm, ...]:
-        """At the end of the roll: gap, silent stages and absent camera that are active end."""
-        silent = (*self._silent.values(), *self._away.values())
-        self._silent, self._away = {}, {}
+        """At the end of the roll: whatever is active ends."""
+        rest = (*self._silent.values(), *self._away.values(), *self._due.values())
+        self._silent, self._away, self._due = {}, {}, {}
         return (
             *self._end_gap(now_ns),
-            *(self._again(alarm, DefectState.END, now_ns) for alarm in silent),
+            *(self._again(alarm, DefectState.END, now_ns) for alarm in rest),
         )
 
     def _again(self, alarm: Alarm, state: DefectState, now_ns: int) -> Alarm:

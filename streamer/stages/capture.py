@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streamer.dispatch import Dispatcher, DispatchSettings
-from streamer.message import Gap, GapReason, ProfileState, StageState
+from streamer.message import Gap, GapReason, LineBlock, ProfileState, StageState
 from streamer.protocol import Ack, Credit, EndOfRoll, Hello, ProfileQuery, Resume, TileFailed
 from streamer.stages.gap_log import GapLog
 from streamer.stages.rated_log import RatedLog
@@ -138,6 +138,8 @@ class CaptureStage:
             if isinstance(block, SourceEnd):
                 return block.fault
             if block is not None:
+                if isinstance(block, LineBlock):
+                    self.pulse.notices = block.notices
                 self._tiling, rows = cut(self._tiling, block)
                 self._take_rows(rows)
             self._serve(0 if block is not None else 5)

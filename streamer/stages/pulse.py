@@ -29,6 +29,7 @@ class Pulse:
     last_line: int = 0
     queue_depth: int = 0
     figures: dict[str, float] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
     _sent_ns: int = 0
 
     @property
@@ -65,6 +66,7 @@ class Pulse:
             self.queue_depth,
             self.backend,
             dict(self.figures),
+            self.notices,
         )
         for outlet in self.outlets:
             outlet.send(beat)

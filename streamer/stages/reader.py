@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streamer.message import LineBlock
-from streamer.ports import ReportsHealth
+from streamer.ports import health_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ class SourceReader:
     @property
     def health(self) -> Mapping[str, float]:
         """What the source says of its camera; empty when it has none."""
-        return self._source.health if isinstance(self._source, ReportsHealth) else {}
+        return health_of(self._source)
 
     def stop(self) -> None:
         """Ask the thread to end and close the source; blocks still queued are not taken.

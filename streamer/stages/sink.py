@@ -226,7 +226,10 @@ class SinkStage:
             camera.acks.append(score_map.address)
 
     def _take_beat(self, beat: Heartbeat) -> None:
-        self._publish(self.announcer.on_beat(beat, self.pulse.now_ns()))
+        now_ns = self.pulse.now_ns()
+        self._publish(self.announcer.on_beat(beat, now_ns))
+        for alarm in self.announcer.on_notices(beat, now_ns):
+            self._publish(alarm)
 
     def _note_camera(self, peer: str, beat: Heartbeat) -> None:
         """What a capture says of its camera, by the camera's name where there are several."""

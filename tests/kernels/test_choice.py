@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 import kernels
-from kernels import compiled, running
+from kernels import running
 from kernels.compiled import LARGEST_PATCH, PATH_VARIABLE, usable_paths
 from kernels.ops import COMPILED, OPERATORS
 
@@ -52,7 +52,7 @@ def test_large_windows_run_in_torch() -> None:
 
 def test_a_module_that_is_not_there_gives_its_own_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     report = kernels.LoadReport(False, None, "nothing was built", "build it")
-    monkeypatch.setattr(compiled, "_native", lambda: None)
+    monkeypatch.setattr("kernels.paths._native", lambda: None)
     monkeypatch.setattr("kernels.choice.load_native", lambda: report)
     found = running("fca_score_fast")
     assert (found.path, found.reason, found.remedy) == (

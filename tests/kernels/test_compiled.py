@@ -242,7 +242,7 @@ def test_without_the_compiled_module_torch_runs_and_says_so(
     monkeypatch.delenv(PATH_VARIABLE, raising=False)
     levels, reference = make_levels((2, 11, 12), 16), make_reference((2, 81), 16)
     before = fca_score_fast(levels, reference)
-    monkeypatch.setattr(compiled, "_native", lambda: None)
+    monkeypatch.setattr("kernels.paths._native", lambda: None)
     assert usable_paths() == []
     assert backends()["fca_score_fast"]["cpu"] == "reference"
     assert torch.equal(fca_score_fast(levels, reference), before)

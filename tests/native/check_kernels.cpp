@@ -290,6 +290,7 @@ int main(int count, char** arguments) {
   for (; elapsed() < seconds; ++maps) {
     Random random(seed + maps);
     checks::check_exact(random);
+    checks::check_flat(random);
     check_fast(random);
     check_medians(random);
     check_counts(random);

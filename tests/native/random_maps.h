@@ -31,5 +31,6 @@ inline std::vector<uint8_t> random_levels(Random& random, int64_t count, int lev
 }
 
 void check_exact(Random& random);
+void check_flat(Random& random);
 
 }  // namespace checks

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from streamer import config
 from streamer.config import Config, ConfigError, ReplaySource
 from streamer.config_file import load_config
+from streamer.correction.flat_field import LightReference
+from streamer.correction.light_file import LightFacts, LightFile
 from streamer.fault_script import Fault
 from streamer.presets import PresetName
 
@@ -376,3 +379,36 @@ def test_a_fault_in_a_camera_names_its_key(tmp_path):
     path.write_text("source:\n  kind: genicam\n")
     with pytest.raises(ConfigError, match=r"line.yaml:1: source: address or serial must be set"):
         load_config(path)
+
+
+def light_file(folder, level=100.0):
+    white = np.full((1024, 1), level, np.float32)
+    facts = LightFacts("2026-01-02T03:04:05Z", "cam0", "white", 64)
+    made = LightFile(LightReference(8, white), facts)
+    path = folder / f"light{level:g}"
+    path.write_bytes(made.to_bytes())
+    return path, made.digest
+
+
+def test_the_digest_covers_what_is_in_the_light_file(tmp_path):
+    path, digest = light_file(tmp_path)
+    loaded = load_config(None, (f"light.file={path}",))
+    assert loaded.light.digest == digest
+    assert loaded.digest == load_config(None, (f"light.file={path}",)).digest
+    path.write_bytes(light_file(tmp_path, 120.0)[0].read_bytes())
+    assert load_config(None, (f"light.file={path}",)).digest != loaded.digest
+    kept = load_config(None, (f"light.file={path}", f"light.digest={digest}"))
+    assert kept.light.digest == digest  # the source will refuse the file
+
+
+def test_a_light_file_that_is_none_is_left_to_the_source(tmp_path):
+    assert load_config(None, (f"light.file={tmp_path}",)).light.digest is None
+    (tmp_path / "x").write_text("nothing")
+    assert load_config(None, (f"light.file={tmp_path / 'x'}",)).light.digest is None
+
+
+def test_light_is_off_unless_something_is_to_be_done(tmp_path):
+    assert not Config().light.is_on
+    for setting in ("light.black_level=2", "light.lamp_drift=slow", f"light.file={tmp_path}"):
+        assert load_config(None, (setting,)).light.is_on
+    assert "digest needs file, got digest" in fault(None, f"light.digest={'a' * 64}")

@@ -56,7 +56,7 @@ def test_a_forced_reference_is_refused_with_what_was_found_and_the_next_step(mon
 
 def test_a_library_that_is_not_built_is_refused(monkeypatch) -> None:
     report = kernels.LoadReport(False, None, "kernels._native is not built", "install g++")
-    monkeypatch.setattr(compiled, "_native", lambda: None)
+    monkeypatch.setattr("kernels.paths._native", lambda: None)
     monkeypatch.setattr("kernels.choice.load_native", lambda: report)
     said = refusal(native())
     assert "got reference on cpu: kernels._native is not built" in said

@@ -256,3 +256,32 @@ def test_a_camera_that_goes_away_is_one_alarm_until_it_is_back(announcer):
 
 def test_a_source_that_is_no_camera_is_never_away(announcer):
     assert announcer.on_camera("cam0", camera_beat(None), 0) is None
+
+
+def test_what_wants_maintenance_is_said_once_until_it_is_over(announcer):
+    dirty = Heartbeat(
+        "capture", "capture-cam0", StageState.RUNNING, 0, 0, 512, 0, notices=("dust",)
+    )
+    both = Heartbeat(
+        "capture", "capture-cam0", StageState.RUNNING, 0, 0, 600, 0, notices=("dim", "dust")
+    )
+    (alarm,) = announcer.on_notices(dirty, 5)
+    assert (alarm.kind, alarm.signal, alarm.text) == (
+        AlarmKind.SYSTEM,
+        "maintenance_required",
+        "dust",
+    )
+    assert (alarm.state, alarm.severity, alarm.raised_ns) == (DefectState.NEW, Severity.MEDIUM, 5)
+    assert alarm.region.down_first == 512 * 0.25
+    assert announcer.on_notices(dirty, 6) == ()
+    (second,) = announcer.on_notices(both, 7)
+    assert (second.text, announcer.active) == ("dim", 2)
+    assert second.id != alarm.id
+    assert announcer.on_notices(beat(), 8) == ()  # another stage's
+    (end,) = announcer.on_notices(dirty, 9)
+    assert (end.id, end.state, end.raised_ns) == (second.id, DefectState.END, 9)
+    (again,) = announcer.on_notices(both, 10)
+    assert again.id != second.id
+    ended = announcer.end_all(11)
+    assert {alarm.id, again.id} == {one.id for one in ended}
+    assert announcer.active == 0

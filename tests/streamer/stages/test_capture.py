@@ -2,7 +2,7 @@
 
 import functools
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -644,3 +644,20 @@ def test_beats_carry_what_the_source_says_of_its_camera(line, monkeypatch):
     roll.add()
     assert roll.run() == ""
     assert roll.sink.all(Heartbeat)[-1].figures == health
+
+
+def test_what_a_block_says_of_the_light_is_in_the_beats(line, monkeypatch):
+    read = WebSource.read_into
+
+    def dusty(self, buffer):
+        got = read(self, buffer)
+        late = isinstance(got, LineBlock) and got.first_line >= ROW
+        return replace(got, notices=("dust",)) if late else got
+
+    monkeypatch.setattr(WebSource, "read_into", dusty)
+    roll = line([100])
+    roll.add()
+    assert roll.run() == ""
+    said = [beat.notices for beat in roll.sink.all(Heartbeat)]
+    assert said[0] == ()
+    assert said[-1] == ("dust",)

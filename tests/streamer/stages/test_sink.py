@@ -613,3 +613,11 @@ def test_a_camera_that_is_away_is_an_alarm_and_its_last_figures_are_summed_up(pl
     summary = roll.run()
     assert roll.alarms(AlarmKind.SYSTEM) == [("camera-away-1", "new"), ("camera-away-1", "end")]
     assert summary.camera_health == {"connected": 1.0, "reconnects": 1.0}
+
+
+def test_what_capture_says_wants_maintenance_is_an_alarm(play):
+    dusty = beat(stage="capture", notices=("columns 3-5 have gone dark",))
+    roll = play(HELLO, row(0), dusty, dusty, *tiles(0), end(1))
+    roll.run()
+    states = [a.state.value for a in roll.record.alarms if a.signal == "maintenance_required"]
+    assert states == ["new", "end"]

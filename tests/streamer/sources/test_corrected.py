@@ -1,0 +1,220 @@
+import logging
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamer.config import Light, SimulatorSource, Web
+from streamer.correction.flat_field import LightReference, flat_field_of
+from streamer.correction.lamp_drift import DriftPlan
+from streamer.correction.light_file import LightFacts, LightFile
+from streamer.message import GapReason, LineBlock, LineLoss
+from streamer.ports import WebFormat
+from streamer.sources import open_source
+from streamer.sources.corrected import CorrectedSource, open_corrected
+
+FACTS = LightFacts("2026-01-02T03:04:05Z", "cam0", "white", 64)
+WEB = Web(pixel_mm=1.0)  # a segment of the watch is 1000 lines
+
+
+class Scripted:
+    """Delivers given items; blocks are copied to the buffer, or left in memory of its own."""
+
+    def __init__(self, items, *, own_memory=False, bits=8):
+        self.items, self.own_memory, self.closed = list(items), own_memory, False
+        first = next(item for item in items if isinstance(item, LineBlock)).pixels
+        channels = 1 if first.ndim == 2 else 3
+        self.format = WebFormat(first.shape[1], channels, bits, "scripted")
+        self.truth = b"{}"
+
+    def read_into(self, buffer):
+        if not self.items:
+            return None
+        item = self.items.pop(0)
+        if isinstance(item, LineLoss) or self.own_memory:
+            return item
+        buffer[: len(item.pixels)] = item.pixels
+        return replace(item, pixels=buffer[: len(item.pixels)])
+
+    def close(self):
+        self.closed = True
+
+
+def block(pixels, first_line=0, valid=None):
+    return LineBlock("cam0", first_line, pixels, len(pixels) if valid is None else valid, 1)
+
+
+def reference(columns=40, channels=1, bits=8):
+    full = (1 << bits) - 1
+    white = (0.8 - 0.3 * np.linspace(-1, 1, columns)[:, None] ** 2) * full * np.ones(channels)
+    return LightReference(bits, white.astype(np.float32), np.full_like(white, 0.02 * full))
+
+
+def saved(tmp_path, made):
+    path = tmp_path / "light.safetensors"
+    path.write_bytes(LightFile(made, FACTS).to_bytes())
+    return path
+
+
+def read_all(source, lines, shape, kind=np.uint8):
+    read = []
+    while (got := source.read_into(np.zeros((lines, *shape), kind))) is not None:
+        read.append(got)
+    return read
+
+
+@pytest.mark.parametrize(("bits", "channels"), [(8, 1), (16, 1), (8, 3), (16, 3)])
+@pytest.mark.parametrize("own_memory", [False, True])
+def test_what_the_lamp_did_is_undone(tmp_path, bits, channels, own_memory):
+    made = reference(channels=channels, bits=bits)
+    kind = np.dtype(f"u{bits // 8}")
+    share = np.random.default_rng(0).uniform(0.1, 0.9, (30, 40, channels))
+    raw = np.rint(made.dark + share * (made.white - made.dark)).astype(kind)
+    raw = raw if channels == 3 else raw[:, :, 0]
+    before = raw.copy()
+    source = Scripted([block(raw)], own_memory=own_memory, bits=bits)
+    corrected = open_corrected(source, Light(file=saved(tmp_path, made)), WEB)
+    got = corrected.read_into(np.zeros((50, *raw.shape[1:]), kind))
+    target = np.quantile(made.white - made.dark, 0.99, axis=0)
+    wanted = (share * target).reshape(raw.shape)
+    assert np.abs(got.pixels - wanted).max() <= (2.5 if bits == 8 else 12)
+    assert np.array_equal(raw, before)  # the camera's own memory is nobody's to write to
+    assert corrected.read_into(np.zeros((50, *raw.shape[1:]), kind)) is None
+
+
+def test_losses_pass_and_filler_stays_as_it_came():
+    raw = np.full((6, 40), 100, np.uint8)
+    raw[4:] = 7
+    loss = LineLoss("cam0", 6, 3, GapReason.CAMERA_LOSS, 1)
+    for own_memory in (False, True):
+        source = Scripted([block(raw, valid=4), loss], own_memory=own_memory)
+        field = flat_field_of(reference())
+        corrected = CorrectedSource(source, field, DriftPlan(1000))
+        got = corrected.read_into(np.zeros((8, 40), np.uint8))
+        assert got.pixels.shape == (6, 40)
+        assert (got.pixels[4:] == 7).all()
+        assert not (got.pixels[:4] == 100).all()
+        assert corrected.read_into(np.zeros((8, 40), np.uint8)) == loss
+
+
+def test_bad_columns_are_filled_unless_switched_off(tmp_path, caplog):
+    made = reference(200)
+    made.white[[50, 51]] = made.dark[[50, 51]]
+    path, raw = saved(tmp_path, made), np.full((4, 200), 90, np.uint8)
+    raw[:, [50, 51]] = 5
+    with caplog.at_level(logging.WARNING):
+        filled = open_corrected(Scripted([block(raw)]), Light(file=path), WEB)
+    assert "2 bad columns are filled from those beside them: 50, 51" in caplog.text
+    assert filled.read_into(np.zeros((4, 200), np.uint8)).pixels[:, 45:56].min() > 80
+    left = open_corrected(Scripted([block(raw)]), Light(file=path, bad_pixels="off"), WEB)
+    assert (left.read_into(np.zeros((4, 200), np.uint8)).pixels[:, [50, 51]] < 5).all()
+
+
+def fading(lines, columns=40):
+    """A web whose lamp loses 30 % over `lines`, with the texture of a chequered cloth."""
+    at = np.arange(lines)[:, None]
+    cloth = 120 + 20 * ((at + np.arange(columns)) % 2)
+    return np.rint(cloth * (1 - 0.3 * at / lines)).astype(np.uint8)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.integers(1, 3000), min_size=1, max_size=12), st.integers(0, 2**31))
+def test_blocks_and_their_sizes_do_not_change_a_pixel(sizes, seed):
+    web = fading(30_000)
+    plan = DriftPlan(300, compensate=True, maintenance_share=0.1)
+
+    def corrected(cuts):
+        parts = [block(web[a:b], a) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+        source = CorrectedSource(Scripted(parts, own_memory=True), flat_field_of(reference()), plan)
+        return np.concatenate([b.pixels for b in read_all(source, 30_000, (40,))])
+
+    random = np.random.default_rng(seed)
+    cuts, end = [0], 0
+    while end < len(web):
+        end = min(end + int(random.choice(sizes)) + 200, len(web))
+        cuts.append(end)
+    assert np.array_equal(corrected(cuts), corrected([0, len(web)]))
+
+
+def test_a_fading_lamp_is_evened_and_announced():
+    web = fading(200_000)
+    parts = [block(web[a : a + 1000], a) for a in range(0, len(web), 1000)]
+    plan = DriftPlan(1000, compensate=True, maintenance_share=0.15)
+    source = CorrectedSource(Scripted(parts), flat_field_of(reference()), plan)
+    blocks = read_all(source, 1000, (40,))
+    means = np.array([b.pixels.mean() for b in blocks])
+    raw = np.array([part.pixels.mean() for part in parts])
+    assert raw[-1] / raw[0] < 0.71
+    assert means[100] / means[0] == pytest.approx(1, abs=0.04)  # lags by half the window
+    assert means[-1] / means[0] > 0.85  # 25 % is all that a gain may add
+    noticed = [bool(b.notices) for b in blocks]
+    first = noticed.index(True)
+    assert 100 <= first <= 130
+    assert all(noticed[first:])
+
+
+def test_a_black_level_alone_stretches(tmp_path):
+    raw = np.array([[26, 51, 255]], np.uint8)
+    source = open_corrected(Scripted([block(raw)]), Light(black_level=10.0), WEB)
+    assert source.read_into(np.zeros((1, 3), np.uint8)).pixels.tolist() == [[1, 28, 255]]
+
+
+def test_the_format_names_the_light_and_closing_closes(tmp_path):
+    made = reference()
+    source = Scripted([block(np.zeros((2, 40), np.uint8))])
+    corrected = open_corrected(source, Light(file=saved(tmp_path, made)), WEB)
+    assert corrected.format.description == f"scripted, light {LightFile(made, FACTS).digest[:12]}"
+    assert (corrected.format.columns, corrected.truth) == (40, b"{}")
+    corrected.close()
+    assert source.closed
+
+
+@pytest.mark.parametrize(
+    ("made", "text"),
+    [
+        (reference(41), r"must have the source's 40 columns \(calibrate again .*\), got 41"),
+        (reference(channels=3), "must have the source's 1 channels .*, got 3"),
+        (reference(bits=16), "must have the source's 8 bits .*, got 16"),
+        (LightReference(8, np.zeros((40, 1), np.float32)), "a column that sees light, got '40 bad"),
+    ],
+)
+def test_a_light_that_does_not_fit_is_explained_and_the_source_closed(tmp_path, made, text):
+    source = Scripted([block(np.zeros((2, 40), np.uint8))])
+    with pytest.raises(ValueError, match=rf"light\.file .*{text}"):
+        open_corrected(source, Light(file=saved(tmp_path, made)), WEB)
+    assert source.closed
+
+
+def test_files_that_are_none_are_explained(tmp_path):
+    path = tmp_path / "light"
+    source = Scripted([block(np.zeros((2, 40), np.uint8))])
+    with pytest.raises(OSError, match="light.file must be readable, got .*light: No such file"):
+        open_corrected(source, Light(file=path), WEB)
+    path.write_bytes(b"nothing of the kind")
+    with pytest.raises(ValueError, match="light.file .*light: light file must be one of"):
+        open_corrected(source, Light(file=path), WEB)
+    with pytest.raises(ValueError, match=f"must have light.digest {'0' * 64}, got"):
+        open_corrected(source, Light(file=saved(tmp_path, reference()), digest="0" * 64), WEB)
+
+
+def test_a_field_of_another_width_is_refused():
+    source = Scripted([block(np.zeros((2, 39), np.uint8))])
+    with pytest.raises(ValueError, match=r"field must be for 39 columns and 1 channels, got"):
+        CorrectedSource(source, flat_field_of(reference()), DriftPlan(1))
+
+
+def test_any_source_is_corrected_through_the_factory(tmp_path):
+    settings_ = SimulatorSource(columns=200, noise=0, rolloff=0.5, length_m=1)
+    white = 200 * (1 - 0.5 * ((2 * np.arange(200) + 1) / 200 - 1) ** 2)[:, None]
+    light = Light(file=saved(tmp_path, LightReference(8, white.astype(np.float32))))
+    buffer = np.zeros((512, 200), np.uint8)
+    sides = {}
+    for name, chosen in (("raw", None), ("off", Light()), ("even", light)):
+        source = open_source(settings_, Web(), light=chosen)
+        means = source.read_into(buffer).pixels.mean(axis=0)
+        sides[name] = means[[*range(20), *range(180, 200)]].mean() / means[80:120].mean()
+        source.close()
+    assert sides["raw"] == sides["off"] < 0.65
+    assert sides["even"] == pytest.approx(1, abs=0.05)
