@@ -130,10 +130,11 @@ class Config(Section):
         self._require_bands()
         self._require_known_brightness()
         self._require_places()
-        simulated = self.source.columns if isinstance(self.source, SimulatorSource) else None
+        simulated = self.source.shown_columns if isinstance(self.source, SimulatorSource) else None
         columns = None if self.cameras else self.web.columns
         if columns is not None and simulated not in (None, columns):
-            msg = f"web.columns must be source.columns = {simulated}, got {columns}"
+            what = "source.view's" if getattr(self.source, "view", None) else "source.columns ="
+            msg = f"web.columns must be {what} {simulated}, got {columns}"
             raise ValueError(msg)
         return self
 

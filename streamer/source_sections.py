@@ -35,6 +35,22 @@ class SimulatorSource(Section):
     block_lines: int = Field(default=256, ge=1, le=65536)
     line_camera: SimulatedLineCamera | None = None
     faults: tuple[Fault, ...] = ()
+    view: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1)]] | None = None
+
+    @property
+    def shown_columns(self) -> int:
+        """Columns of the web that the camera sees."""
+        return self.columns if self.view is None else self.view[1] - self.view[0]
+
+    @model_validator(mode="after")
+    def _view_is_of_the_web(self) -> SimulatorSource:
+        if self.view is not None and not self.view[0] < self.view[1] <= self.columns:
+            msg = (
+                f"view must be [first, end] within the {self.columns} columns of the web, got "
+                f"{list(self.view)}"
+            )
+            raise ValueError(msg)
+        return self
 
     @property
     def camera_between(self) -> SimulatedLineCamera | None:

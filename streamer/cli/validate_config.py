@@ -30,7 +30,7 @@ def validate_config(
         msg = f"FILE and --config must be the same file, got {file} and {config}"
         raise UsageFault(msg)
     loaded = read_config(file or config, settings)
-    columns = loaded.web.columns or getattr(loaded.source, "columns", None)
+    columns = loaded.web.columns or getattr(loaded.source, "shown_columns", None)
     with placed_faults(file or config, settings):
         grid = tile_grid(loaded, columns or max(loaded.tiles.columns, 1024))
     if loaded.profile.file is not None and not loaded.profile.file.is_file():

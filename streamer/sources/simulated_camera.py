@@ -25,6 +25,7 @@ from streamer.sources.camera_counters import RawCounters
 from streamer.sources.camera_faults import FaultLog
 from streamer.sources.camera_optics import Optics
 from streamer.sources.camera_path import Path, plan_moves
+from streamer.sources.cropped import CroppedSource, Share
 from streamer.sources.frame import Frame, FrameBreak
 from streamer.sources.frame_line_source import FrameLineSource, line_rules
 from streamer.sources.line_buffer import new_buffer
@@ -286,6 +287,13 @@ def open_simulated(settings: SimulatorSource, web: Web, first_line: int = 0) -> 
     Raises:
         ValueError: `first_line` is negative.
     """
+    source = _whole_view(settings, web, first_line)
+    if settings.view is None:
+        return source
+    return CroppedSource(source, Share(Interval(*settings.view)))
+
+
+def _whole_view(settings: SimulatorSource, web: Web, first_line: int) -> LineSource:
     true_web = SimulatedWeb(settings, web, first_line)
     camera = settings.camera_between
     if camera is None:

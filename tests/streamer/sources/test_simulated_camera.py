@@ -208,3 +208,23 @@ def test_a_restarted_capture_goes_on_where_it_was() -> None:
     truth = json.loads(source.truth)
     assert truth["end_line"] == 1000
     assert [f["kind"] for f in truth["faults"]] == ["lost_frames", "reverse"]
+
+
+def test_cameras_with_views_of_their_own_see_one_web():
+    settings = SimulatorSource(columns=256, length_m=1, clean_m=0, defects_per_m=10)
+    whole = open_simulated(settings, Web())
+    views = [
+        open_simulated(settings.model_copy(update={"view": view}), Web())
+        for view in ((0, 144), (128, 256))
+    ]
+    assert [view.format.columns for view in views] == [144, 128]
+    lines = whole.read_into(new_buffer(whole.format, 200)).pixels
+    left, right = (view.read_into(new_buffer(view.format, 200)).pixels for view in views)
+    assert np.array_equal(left, lines[:, :144])
+    assert np.array_equal(right, lines[:, 128:])
+
+
+@pytest.mark.parametrize("view", [(0, 257), (5, 5), (9, 3)])
+def test_a_view_must_be_of_the_web(view):
+    with pytest.raises(ValueError, match=r"view must be \[first, end\] within the 256 columns"):
+        SimulatorSource(columns=256, view=view)
