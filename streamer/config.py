@@ -122,7 +122,7 @@ class Config(Section):
                 msg = f"{name} must be >= {what} = {least}, got {given}"
                 raise ValueError(msg)
         self._require_bands()
-        self._require_known_brightness()
+        self._require_known_detectors()
         simulated = self.source.columns if isinstance(self.source, SimulatorSource) else None
         if self.web.columns is not None and simulated not in (None, self.web.columns):
             msg = f"web.columns must be source.columns = {simulated}, got {self.web.columns}"
@@ -143,20 +143,22 @@ class Config(Section):
             msg = f"{key} needs scoring.reference: median, got {scoring.reference}{advice}"
             raise ValueError(msg)
 
-    def _require_known_brightness(self) -> None:
-        """How bright the web is, is learnt once; bands are learnt on the line in another way."""
-        profile = self.profile
-        if self.scoring.brightness == "off":
+    def _require_known_detectors(self) -> None:
+        """What they know is learnt once; bands are learnt on the line in another way."""
+        profile, scoring = self.profile, self.scoring
+        switches = {"brightness": scoring.brightness, "lines": scoring.lines}
+        wanted = [f"scoring.{name}" for name, switch in switches.items() if switch == "on"]
+        if not wanted:
             return
         if profile.mode != "fixed":
             msg = (
-                f"scoring.brightness: on needs profile.mode: fixed, got {profile.mode}; "
-                "use profile.mode: fixed or scoring.brightness: off"
+                f"{wanted[0]}: on needs profile.mode: fixed, got {profile.mode}; "
+                f"use profile.mode: fixed or {wanted[0]}: off"
             )
             raise ValueError(msg)
         if profile.band_width is not None and profile.file is None:
             msg = (
-                "scoring.brightness: on with profile.band_features needs profile.file, got null; "
+                f"{wanted[0]}: on with profile.band_features needs profile.file, got null; "
                 "name a file there and learn it with `linescan calibrate --out`"
             )
             raise ValueError(msg)
