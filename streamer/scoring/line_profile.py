@@ -220,7 +220,7 @@ def _column_medians(strips: Sequence[LineStrip], first: int) -> ScoreArray | Non
         known = np.flatnonzero(np.isfinite(seen).any(axis=(0, 1)))
         medians[:, place + known] = np.nanmedian(seen[:, :, known], axis=1)
     known = np.flatnonzero(np.isfinite(medians[0]))
-    return medians[:, _nearest(known, end)] if known.size else None
+    return np.ascontiguousarray(medians[:, _nearest(known, end)]) if known.size else None
 
 
 def _nearest(known: NDArray[np.intp], count: int) -> NDArray[np.intp]:

@@ -165,7 +165,7 @@ class TextureProfile:
 
     def _tensors(self) -> dict[str, torch.Tensor]:
         bright = {} if self.brightness is None else {"brightness": self.brightness.median}
-        lined = {} if self.lines is None else {"lines": self.lines.median}
+        lined = {} if self.lines is None else {"lines": self.lines.median.contiguous()}
         return (
             bright
             | lined
