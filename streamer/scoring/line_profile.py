@@ -145,7 +145,9 @@ class LineProfile:
         for channel in beyond:
             for sums in line_means(channel, self.strips):
                 np.maximum(largest, np.abs(sums) / np.float32(next(noises)), out=largest)
-        cells: ScoreArray = largest.reshape(rows, -1, self.strips).max(axis=2)
+        cells: ScoreArray = np.maximum.reduce(
+            [largest[:, strip :: self.strips] for strip in range(self.strips)]
+        )
         return cells
 
     def normalise(self, contrast: ScoreArray, first_strip: int) -> ScoreArray:

@@ -6,9 +6,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.calibration import CalibrationTarget
+from streamer.calibration import Calibration, CalibrationTarget
 from streamer.config import SimulatorSource, Web
-from streamer.scoring.line_contrast import CHANNELS, LINE_REACH, LINES, log_contrast
+from streamer.scoring.line_contrast import (
+    CHANNELS,
+    LINE_REACH,
+    LINES,
+    log_contrast,
+    strips_per_cell,
+)
 from streamer.scoring.line_profile import (
     LEAST_LEVEL,
     LEAST_NOISE,
@@ -16,6 +22,7 @@ from streamer.scoring.line_profile import (
     LineStrip,
     learn_lines,
 )
+from streamer.sections import LINE_HALO
 from streamer.sources import open_source
 from streamer.sources.line_buffer import new_buffer
 from streamer.web import WebGeometry
@@ -122,6 +129,25 @@ def test_a_few_lines_in_what_is_learnt_hardly_move_it(learnt) -> None:
     spoiled = learn_lines([strip_of(contrast)], TARGET)
     np.testing.assert_allclose(spoiled.noises, learnt.noises, rtol=0.1)
     assert spoiled.normalise(contrast, 10)[110:150, 10].min() > 1
+
+
+@pytest.mark.parametrize("stride", [4, 8, 16])
+@given(st.integers(0, 20), st.integers(0, 20), st.integers(1, 9), st.integers(0, 9))
+def test_lines_are_the_same_to_the_bit_however_the_web_is_cut(
+    stride, top, left, size, seed
+) -> None:
+    pixels = np.random.default_rng(seed).integers(0, 256, (30 * stride, 28 * stride)).astype("u1")
+    strips = strips_per_cell(stride)
+    median = torch.linspace(-0.2, 0.2, 2 * 28 * strips).reshape(2, -1)
+    noises = (0.01,) * CHANNELS * len(LINES)
+    profile = LineProfile(median, 0, strips, noises, Calibration(1.0, 6.0, 99, 1.0))
+    above, before = max(top - LINE_HALO, 0), max(left - LINE_HALO, 0)
+    below, beyond = top + size + LINE_HALO, left + size + LINE_HALO
+    piece = pixels[above * stride : below * stride, before * stride : beyond * stride]
+    found = profile.normalise(log_contrast(piece, stride), before * strips)
+    core = found[top - above :, left - before :][:size, :size]
+    whole = profile.normalise(log_contrast(pixels, stride), 0)[top:, left:][:size, :size]
+    np.testing.assert_array_equal(core, whole)
 
 
 @given(st.sets(st.integers(0, 19), min_size=1))
