@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.scoring.line_contrast import (
@@ -90,6 +90,7 @@ def test_a_smooth_line_as_bright_as_the_web_shows_as_roughness() -> None:
 
 
 @pytest.mark.parametrize("stride", [4, 8, 16])
+@settings(deadline=None)
 @given(row=st.integers(0, 6), column=st.integers(0, 12), seed=st.integers(0, 9))
 def test_a_piece_with_its_halo_equals_the_whole_to_the_bit(stride, row, column, seed) -> None:
     pixels = noise(8 * stride, 40 * stride, seed)

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.calibration import Calibration, CalibrationTarget
@@ -132,6 +132,7 @@ def test_a_few_lines_in_what_is_learnt_hardly_move_it(learnt) -> None:
 
 
 @pytest.mark.parametrize("stride", [4, 8, 16])
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 20), st.integers(0, 20), st.integers(1, 9), st.integers(0, 9))
 def test_lines_are_the_same_to_the_bit_however_the_web_is_cut(
     stride, top, left, size, seed
@@ -150,6 +151,7 @@ def test_lines_are_the_same_to_the_bit_however_the_web_is_cut(
     np.testing.assert_array_equal(core, whole)
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.sets(st.integers(0, 19), min_size=1))
 def test_a_strip_that_was_never_seen_borrows_from_the_nearest(seen) -> None:
     contrast = np.full((CHANNELS, 9, 20), np.nan, np.float32)
