@@ -69,13 +69,22 @@ class Watch:
         self.carry = known[-2 * BOX_RADIUS * stride :]
 
 
-def clean_web(chosen: Config, seed: int, lines: int) -> Iterator[PixelArray]:
-    """Blocks of whole cells of a simulated web without defects."""
+def simulated(chosen: Config) -> SimulatorSource:
+    """The source, if it is the simulator.
+
+    Raises:
+        ValueError: it is another one.
+    """
     if not isinstance(chosen.source, SimulatorSource):
         msg = f"source.kind must be simulator, got {chosen.source.kind}"
         raise ValueError(msg)  # noqa: TRY004 (a setting is wrong, not a type)
+    return chosen.source
+
+
+def clean_web(chosen: Config, seed: int, lines: int) -> Iterator[PixelArray]:
+    """Blocks of whole cells of a simulated web without defects."""
     changes = {"seed": seed, "defects_per_m": 0.0, "length_m": 1e6, "pace": "fast"}
-    source = open_source(chosen.source.model_copy(update=changes), chosen.web)
+    source = open_source(simulated(chosen).model_copy(update=changes), chosen.web)
     block = BLOCK_CELLS * find_footprint(chosen.backbone).stride
     for _ in range(lines // block):
         buffer = new_buffer(source.format, block)
@@ -109,7 +118,7 @@ def watch_web(chosen: Config, seed: int, options: argparse.Namespace) -> list[Wa
 
 def count_alarms(watch: Watch, chosen: Config) -> dict[str, int]:
     """By detector, on the web after the bootstrap."""
-    stride, columns = find_footprint(chosen.backbone).stride, chosen.source.columns
+    stride, columns = find_footprint(chosen.backbone).stride, simulated(chosen).columns
     geometry = web_geometry(chosen, columns)
     target = CalibrationTarget(
         geometry,
