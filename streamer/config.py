@@ -128,7 +128,7 @@ class Config(Section):
                 msg = f"{name} must be >= {what} = {least}, got {given}"
                 raise ValueError(msg)
         self._require_bands()
-        self._require_known_brightness()
+        self._require_known_detectors()
         self._require_places()
         simulated = self.source.shown_columns if isinstance(self.source, SimulatorSource) else None
         columns = None if self.cameras else self.web.columns
@@ -179,12 +179,25 @@ class Config(Section):
             msg = f"{key} needs scoring.reference: median, got {scoring.reference}{advice}"
             raise ValueError(msg)
 
-    def _require_known_brightness(self) -> None:
-        """A tile that is judged against itself has no columns of its own past."""
-        if self.scoring.brightness == "on" and self.profile.mode == "per_tile":
+    def _require_known_detectors(self) -> None:
+        """A tile that is judged against itself has no columns of its own past; lines learn once."""
+        profile, scoring = self.profile, self.scoring
+        if scoring.brightness == "on" and profile.mode == "per_tile":
             msg = (
                 "scoring.brightness: on needs profile.mode: fixed or rolling, got per_tile; "
                 "use one of them or scoring.brightness: off"
+            )
+            raise ValueError(msg)
+        if scoring.lines == "on" and profile.mode != "fixed":
+            msg = (
+                f"scoring.lines: on needs profile.mode: fixed, got {profile.mode}; "
+                "use profile.mode: fixed or scoring.lines: off"
+            )
+            raise ValueError(msg)
+        if scoring.lines == "on" and profile.band_width is not None and profile.file is None:
+            msg = (
+                "scoring.lines: on with profile.band_features needs profile.file, got null; "
+                "name a file there and learn it with `linescan calibrate --out`"
             )
             raise ValueError(msg)
 

@@ -21,6 +21,7 @@ Method = Literal[
     "grnr",
 ]
 DEFAULT_BAND = 8  # features: the width that gained most on real webs
+LINE_HALO = 11  # features: half a line, or half a surround and what a line leans
 MOST_SEGMENTS = 32  # what a lane remembers is sent in one message
 
 
@@ -136,10 +137,16 @@ class Scoring(Section):
     references: int | None = Field(default=None, ge=1, le=4096)
     reference_seed: int = Field(default=0, ge=0, lt=1 << 63)
     brightness: OnOrOff = "off"
+    lines: OnOrOff = "off"
 
     @property
     def halo_features(self) -> int:
-        """Features around a core that its scores depend on: `scoring.method.Method.reach`.
+        """Features around a core that its scores, and lines through it, depend on."""
+        return max(self._method_reach, LINE_HALO if self.lines == "on" else 0)
+
+    @property
+    def _method_reach(self) -> int:
+        """What `scoring.method.Method.reach` says, without importing a method.
 
         Windows on both sides and the blur of FCA, half a window where a position has one window,
         the cut or the neighbours where there are no windows.

@@ -82,6 +82,7 @@ class Learnt:
     support: dict[str, float | bool | str]
     lanes: list[dict[str, float | int]]
     brightness_alarm_percent: float | None
+    lines_alarm_percent: float | None
 
 
 def calibrate(
@@ -148,6 +149,7 @@ def learn_from_source(chosen: Config, metres: float, out: Path) -> Learnt:
         support=_support(calibration),
         lanes=[lane._asdict() for lane in calibration.lane_levels],
         brightness_alarm_percent=profile.brightness.alarm_percent if profile.brightness else None,
+        lines_alarm_percent=profile.lines.alarm_percent if profile.lines else None,
     )
 
 
@@ -235,17 +237,21 @@ def _summary(learnt: Learnt) -> str:
             f"lane {lane['lane']}: alarm level {lane['alarm_level']:.4f}, {lane['blocks']} blocks"
             for lane in learnt.lanes
         ),
-        *_brightness(learnt),
+        *_beside(learnt),
     ]
     return "\n".join(lines)
 
 
-def _brightness(learnt: Learnt) -> list[str]:
-    """From which change of brightness on there is an alarm, if that was learnt."""
-    percent = learnt.brightness_alarm_percent
-    return (
-        [] if percent is None else [f"brightness: {percent:.1f} % darker than normal is an alarm"]
-    )
+def _beside(learnt: Learnt) -> list[str]:
+    """From which change on the detectors beside the texture alarm, and what they share."""
+    darker = {
+        "brightness: {:.1f} % darker than normal is an alarm": learnt.brightness_alarm_percent,
+        "lines: {:.1f} % darker than beside them is an alarm": learnt.lines_alarm_percent,
+    }
+    told = [text.format(percent) for text, percent in darker.items() if percent is not None]
+    count = 1 + len(told)
+    share = f"{count} detectors share the wanted false alarms: {learnt.false_alarms_per_100m:.3g}"
+    return [*told, f"{share} per 100 m each"] if told else []
 
 
 def _worth(learnt: Learnt) -> list[str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from streamer.message import ProfileState
-from streamer.scoring.brightness import learn_brightness
+from streamer.scoring.detectors import Look, learn_detectors
 from streamer.scoring.features import learn_scale
 from streamer.scoring.profile import holds_window, learn_profile
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     import torch
 
     from streamer.message import Tile
-    from streamer.scoring.brightness import LightStrip
     from streamer.scoring.features import ChannelScale
     from streamer.scoring.lesson import Lesson
     from streamer.scoring.profile import TextureProfile
@@ -46,7 +45,7 @@ class LaneLearner:
 
     tiles: int
     cores: dict[int, torch.Tensor] = field(default_factory=dict)
-    lights: dict[int, LightStrip] = field(default_factory=dict)
+    looks: dict[int, Look] = field(default_factory=dict)
     profile: TextureProfile | None = None
     since: int = 0
     is_news: bool = False
@@ -59,24 +58,24 @@ class LaneLearner:
     def adopt(self, profile: TextureProfile, since: int) -> None:
         """Use `profile` from tile `since` on and forget the bootstrap."""
         self.profile, self.since, self.is_news = profile, since, False
-        self.cores, self.lights = {}, {}
+        self.cores, self.looks = {}, {}
 
     def is_due(self, sequence: int) -> bool:
         """Whether the bootstrap ends before this tile."""
         return self.profile is None and bool(self.cores) and sequence >= self._end
 
     def remember(
-        self, sequence: int, core: torch.Tensor, lesson: Lesson, light: LightStrip | None = None
+        self, sequence: int, core: torch.Tensor, lesson: Lesson, seen: Look | None = None
     ) -> None:
         """Keep the core (C, H, W) of a bootstrap tile, if it is large enough for a window.
 
-        And its `light`, if brightness is to be learnt.
+        And what the detectors beside the texture have `seen` of it.
         """
         if self.tiles and self.profile is None and holds_window(core, lesson.method):
             # A copy: a view would keep the whole tile with its halo.
             self.cores[sequence] = core.clone()
-            if light is not None:
-                self.lights[sequence] = light
+            if seen is not None:
+                self.looks[sequence] = seen
 
     def learn(self, sequence: int, scale: ChannelScale | None, lesson: Lesson) -> None:
         """Build the profile that holds from `sequence` on; `scale` None: `cores` are not scaled."""
@@ -85,10 +84,8 @@ class LaneLearner:
             scale = learn_scale(cores)
             cores = [lesson.method.quantise(core, scale) for core in cores]
         profile = learn_profile(cores, scale, lesson)
-        lights = [self.lights[key] for key in sorted(self.lights)]
-        if lesson.brightness:
-            profile = replace(profile, brightness=learn_brightness(lights, lesson.target))
-        self.adopt(profile, sequence)
+        looks = [self.looks[key] for key in sorted(self.looks)]
+        self.adopt(learn_detectors(profile, looks, lesson), sequence)
         self.is_news = True
 
     def take_news(self, key: LaneKey) -> ProfileState | None:

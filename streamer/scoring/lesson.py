@@ -23,7 +23,8 @@ class Lesson:
 
     `alarm_level` (raw score) overrules the calibration. `pools_lanes`: a profile of several lanes
     has an alarm level for each. `band_width`: it has a reference for each cross-web band of so
-    many features; None: one for all. `brightness`: it knows how bright the web is.
+    many features; None: one for all. `brightness`: it knows how bright the web is; `lines`: how
+    much lines along it differ from what lies beside them.
     """
 
     method: Method
@@ -33,15 +34,24 @@ class Lesson:
     pools_lanes: bool = False
     band_width: int | None = None
     brightness: bool = False
+    lines: bool = False
+
+    @property
+    def detectors(self) -> tuple[str, ...]:
+        """Those beside the texture score, by the names of their keys."""
+        switched = {"brightness": self.brightness, "lines": self.lines}
+        return tuple(name for name, is_on in switched.items() if is_on)
 
     @classmethod
     def of(cls, settings: config.Config, geometry: WebGeometry, spec: BackboneSpec) -> Lesson:
-        """As configured, for a web of `geometry` (the whole width) and the features of `spec`."""
-        method = open_scorer(settings.scoring)
-        wanted = settings.calibration
-        target = CalibrationTarget(
-            geometry, spec.stride, method.patch_size, wanted.false_alarms_per_100m, wanted.tail
-        )
+        """As configured, for a web of `geometry` (the whole width) and the features of `spec`.
+
+        Texture and the detectors beside it share the wanted false alarms evenly.
+        """
+        method, scoring = open_scorer(settings.scoring), settings.scoring
+        wanted, switched = settings.calibration, (scoring.brightness == "on", scoring.lines == "on")
+        share = wanted.false_alarms_per_100m / (1 + sum(switched))
+        target = CalibrationTarget(geometry, spec.stride, method.patch_size, share, wanted.tail)
         return cls(
             method,
             spec,
@@ -49,7 +59,7 @@ class Lesson:
             wanted.alarm_level,
             wanted.lanes == "pooled",
             settings.profile.band_width,
-            settings.scoring.brightness == "on",
+            *switched,
         )
 
     def edges(self, halo: Halo) -> Edges:

@@ -16,6 +16,7 @@ from streamer.scoring.bands import BandPlace, score_bands
 from streamer.scoring.brightness import BrightnessProfile
 from streamer.scoring.fca import FcaFast
 from streamer.scoring.features import ChannelScale
+from streamer.scoring.line_profile import LineProfile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from streamer.scoring.method import Method, Parameter
 
 # 2: the calibration says what it is worth, and has levels of lanes; 3: and bands; 4: and, with or
-# without bands, brightness.
-FORMAT, BANDED_FORMAT, BRIGHT_FORMAT = 2, 3, 4
+# without bands, brightness; 5: and, with or without both, lines.
+FORMAT, BANDED_FORMAT, BRIGHT_FORMAT, LINED_FORMAT = 2, 3, 4, 5
 HEADER_SIZE = 8  # bytes that say how long the JSON header of safetensors is
 
 
@@ -40,9 +41,8 @@ class TextureProfile:
 
     `reference` is as the method has it, for FCA (C, T * T), ascending, uint8 levels or float32;
     with `bands` it is one for each of some cross-web bands, (bands, C, T * T), or several,
-    (bands, K, C, T * T). `backbone` is the
-    digest of the feature extractor, `parameters` those of the method. Without `brightness` texture
-    alone is known.
+    (bands, K, C, T * T). `backbone` is the digest of the feature extractor, `parameters` those of
+    the method. Without `brightness` and `lines` texture alone is known.
     """
 
     scale: ChannelScale
@@ -54,6 +54,7 @@ class TextureProfile:
     backbone: str
     bands: BandPlace | None = None
     brightness: BrightnessProfile | None = None
+    lines: LineProfile | None = None
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -113,6 +114,9 @@ class TextureProfile:
                 BrightnessProfile.of(description["brightness"], tensors["brightness"])
                 if "brightness" in description
                 else None,
+                LineProfile.of(description["lines"], tensors["lines"])
+                if "lines" in description
+                else None,
             )
         except (KeyError, TypeError, SafetensorError) as error:
             msg = (
@@ -146,8 +150,10 @@ class TextureProfile:
             parts["bands"] = asdict(self.bands)
         if self.brightness is not None:
             parts["brightness"] = self.brightness.description
+        if self.lines is not None:
+            parts["lines"] = self.lines.description
         return {
-            # A program that knows no bands, or no brightness, must not score with them.
+            # A program that knows no bands, brightness or lines must not score with them.
             "format": _format_of(parts),
             **parts,
             "method": self.method,
@@ -159,11 +165,16 @@ class TextureProfile:
 
     def _tensors(self) -> dict[str, torch.Tensor]:
         bright = {} if self.brightness is None else {"brightness": self.brightness.median}
-        return bright | {
-            "offset": self.scale.offset.cpu(),
-            "factor": self.scale.factor.cpu(),
-            "reference": self.reference.cpu().contiguous(),
-        }
+        lined = {} if self.lines is None else {"lines": self.lines.median.contiguous()}
+        return (
+            bright
+            | lined
+            | {
+                "offset": self.scale.offset.cpu(),
+                "factor": self.scale.factor.cpu(),
+                "reference": self.reference.cpu().contiguous(),
+            }
+        )
 
     def _digest(self) -> str:
         content = hashlib.sha256(json.dumps(self._description(), sort_keys=True).encode())
@@ -283,6 +294,8 @@ def _read_description(content: bytes) -> dict[str, Any]:
 
 
 def _format_of(description: Mapping[str, object]) -> int:
+    if "lines" in description:
+        return LINED_FORMAT
     if "brightness" in description:
         return BRIGHT_FORMAT
     return BANDED_FORMAT if "bands" in description else FORMAT

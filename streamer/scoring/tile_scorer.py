@@ -10,7 +10,6 @@ import numpy as np
 
 from streamer.message import Interval, ScoreMap, require
 from streamer.ports import Verdict
-from streamer.scoring.brightness import LightStrip, brighter_or_darker, log_brightness
 from streamer.scoring.cells import (
     core_cells,
     core_pixels,
@@ -19,6 +18,7 @@ from streamer.scoring.cells import (
     masked_cells,
     widest_web,
 )
+from streamer.scoring.detectors import add_detectors, look
 from streamer.scoring.features import Edges, embed_web, fixed_scale, learn_scale
 from streamer.scoring.kernel_gate import running_kernel
 from streamer.scoring.lane import LaneKey, LaneLearner
@@ -114,8 +114,9 @@ class TileScorer:
         """What runs where, for heartbeat and manifest; the device is that of the last features."""
         spec, method = self._backbone.spec, self._method
         kernel = running_kernel(method, self._device).path
-        brightness = ", with brightness" if self._policy.lesson.brightness else ""
-        return f"{spec.name} on {spec.engine}, {method.name} on {kernel}{brightness}"
+        beside = " and ".join(self._policy.lesson.detectors)
+        further = f", with {beside}" if beside else ""
+        return f"{spec.name} on {spec.engine}, {method.name} on {kernel}{further}"
 
     def warm_up(self, shape: tuple[int, ...], bits: int) -> None:
         """Pay for everything that is slow the first time, with a tile of this shape and depth."""
@@ -157,7 +158,8 @@ class TileScorer:
             quantised = self._method.quantise(features, scale)
             kept = features if self._scale is None else quantised
             core = core_web(tile, kept, self._stride)
-            learner.remember(tile.sequence, core, self._policy.lesson, self._light(tile))
+            lesson = self._policy.lesson
+            learner.remember(tile.sequence, core, lesson, look(tile, lesson))
             score_map = self._score_by_itself(tile, quantised, scale)
         else:
             score_map = self._score_by(profile, tile, features)
@@ -177,7 +179,7 @@ class TileScorer:
             score_map = self._score_map(tile, scores, profile)
             texture = hide_masked(tile, scores, self._stride)[rows, columns].copy()
         kept = features if lane.scale is None else quantised
-        light = self._light(tile)
+        light = look(tile, self._policy.lesson).light
         lane.take(
             SeenTile(
                 tile.sequence,
@@ -205,14 +207,6 @@ class TileScorer:
         if any(known.roll != key.roll for known in self._lanes):
             self._lanes = {}
         return self._lanes.setdefault(key, LaneLearner(self._policy.bootstrap_tiles))
-
-    def _light(self, tile: Tile) -> LightStrip | None:
-        """How bright the core is, if that is to be learnt."""
-        if not self._policy.lesson.brightness:
-            return None
-        light = hide_masked(tile, log_brightness(tile.pixels, self._stride), self._stride)
-        core = light[core_cells(tile, self._stride)].copy()
-        return LightStrip(core, tile.first_column // self._stride)
 
     def _score_by_itself(
         self, tile: Tile, quantised: torch.Tensor, scale: ChannelScale
@@ -246,11 +240,7 @@ class TileScorer:
 
     def _score_map(self, tile: Tile, scores: ScoreArray, profile: TextureProfile) -> ScoreMap:
         calibration = profile.calibration.for_lane(tile.lane)
-        if self._policy.lesson.brightness and profile.brightness is not None:
-            light = log_brightness(tile.pixels, self._stride)
-            column = (tile.first_column - tile.halo.left) // self._stride
-            changed = profile.brightness.normalise(light, column)
-            scores = brighter_or_darker(scores, calibration, changed)
+        scores = add_detectors(tile, scores, profile, self._policy.lesson)
         seen = hide_masked(tile, scores, self._stride)
         core = np.ascontiguousarray(seen[core_cells(tile, self._stride)])
         peak = calibration.normalise(core[np.isfinite(core)]).max(initial=-np.inf)
@@ -297,12 +287,13 @@ def _load(file: Path, lesson: Lesson) -> TextureProfile:
         msg = f"profile.file must be a file that can be read, got {file} ({error.strerror})"
         raise ValueError(msg) from None
     require_fit(saved, lesson.method, lesson.spec)
-    if lesson.brightness and saved.brightness is None:
-        msg = (
-            f"{file}: profile must know the brightness for scoring.brightness: on, got texture "
-            "alone; learn it again with `linescan calibrate`, or set scoring.brightness: off"
-        )
-        raise ValueError(msg)
+    for name in lesson.detectors:
+        if getattr(saved, name) is None:
+            msg = (
+                f"{file}: profile must know the {name} for scoring.{name}: on, got one without; "
+                f"learn it again with `linescan calibrate`, or set scoring.{name}: off"
+            )
+            raise ValueError(msg)
     if lesson.alarm_level is None:
         return saved
     return replace(saved, calibration=saved.calibration.with_alarm_level(lesson.alarm_level))

@@ -9,8 +9,8 @@ import numpy as np
 
 from streamer.message import Interval, require
 from streamer.scoring.bands import BandPlace, join_lanes, learn_bands
-from streamer.scoring.brightness import LightStrip, learn_brightness, log_brightness
-from streamer.scoring.cells import core_cells, core_web, hide_masked, masked_cells
+from streamer.scoring.cells import core_cells, core_web, masked_cells
+from streamer.scoring.detectors import Look, learn_detectors, look
 from streamer.scoring.features import embed_web, fixed_scale, learn_scale
 from streamer.scoring.profile import complete_profile, learn_profile, require_bands
 from streamer.scoring.seen_tile import Levels, SeenTile, pieces, rescore, strips
@@ -36,19 +36,15 @@ def learn_web_profile(tiles: Iterable[Tile], backbone: Backbone, lesson: Lesson)
         ValueError: no core holds a window.
         RuntimeError: the engine returned NaN or infinity.
     """
-    if not lesson.brightness:
-        return _learn_texture(tiles, backbone, lesson)
-    lights: list[LightStrip] = []
-    profile = _learn_texture(_noting(tiles, backbone.spec.stride, lights), backbone, lesson)
-    return replace(profile, brightness=learn_brightness(lights, lesson.target))
+    looks: list[Look] = []
+    profile = _learn_texture(_noting(tiles, lesson, looks), backbone, lesson)
+    return learn_detectors(profile, looks, lesson)
 
 
-def _noting(tiles: Iterable[Tile], stride: int, lights: list[LightStrip]) -> Iterator[Tile]:
-    """The `tiles`, each as soon as it is noted in `lights` how bright its core is."""
+def _noting(tiles: Iterable[Tile], lesson: Lesson, looks: list[Look]) -> Iterator[Tile]:
+    """The `tiles`, each as soon as it is noted what the detectors beside the texture see of it."""
     for tile in tiles:
-        light = hide_masked(tile, log_brightness(tile.pixels, stride), stride)
-        core = light[core_cells(tile, stride)].copy()
-        lights.append(LightStrip(core, tile.first_column // stride))
+        looks.append(look(tile, lesson))
         yield tile
 
 

@@ -76,24 +76,38 @@ def test_a_profile_that_cannot_be_made_is_explained(sections, rule):
         Config.model_validate(sections)
 
 
+DETECTORS = pytest.mark.parametrize("detector", ["brightness", "lines"])
+
+
+@DETECTORS
 @pytest.mark.parametrize(
     ("given", "known"), [(True, "on"), (False, "off"), ("on", "on"), ("off", "off")]
 )
-def test_brightness_is_switched_by_a_bare_word_of_yaml(given, known):
-    assert config.Scoring(brightness=given).brightness == known
+def test_a_detector_is_switched_by_a_bare_word_of_yaml(detector, given, known):
+    assert getattr(config.Scoring(**{detector: given}), detector) == known
 
 
+@DETECTORS
 @pytest.mark.parametrize("given", [1, "auto", None])
-def test_brightness_is_on_or_off(given):
+def test_a_detector_is_on_or_off(detector, given):
     with pytest.raises(ValidationError, match="Input should be 'on' or 'off'"):
-        config.Scoring(brightness=given)
+        config.Scoring(**{detector: given})
 
 
-def test_brightness_needs_a_profile_that_lasts():
-    sections = {"scoring": {"brightness": "on"}, "profile": {"mode": "per_tile"}}
-    with pytest.raises(ValidationError, match="needs profile.mode: fixed or rolling, got per_tile"):
+@pytest.mark.parametrize(
+    ("detector", "mode", "modes"),
+    [
+        ("brightness", "per_tile", "fixed or rolling"),
+        ("lines", "per_tile", "fixed"),
+        ("lines", "rolling", "fixed"),
+    ],
+)
+def test_a_detector_needs_a_profile_that_lasts(detector, mode, modes):
+    sections = {"scoring": {detector: "on"}, "profile": {"mode": mode}}
+    rule = f"scoring.{detector}: on needs profile.mode: {modes}, got {mode}; use"
+    with pytest.raises(ValidationError, match=rule):
         Config.model_validate(sections)
-    assert Config.model_validate(sections | {"scoring": {}}).scoring.brightness == "off"
+    assert getattr(Config.model_validate(sections | {"scoring": {}}).scoring, detector) == "off"
 
 
 @pytest.mark.parametrize("profile", [{"mode": "rolling"}, {"band_features": 8}])
@@ -102,5 +116,14 @@ def test_brightness_goes_with_bands_that_are_learnt_on_the_line(profile):
     assert Config.model_validate(sections).scoring.brightness == "on"
 
 
-def test_brightness_changes_the_digest():
-    assert Config().digest != Config.model_validate({"scoring": {"brightness": True}}).digest
+def test_lines_with_bands_need_a_file():
+    sections = {"scoring": {"lines": "on"}, "profile": {"band_features": 8}}
+    with pytest.raises(ValidationError, match=r"needs profile.file, got null; .*calibrate --out"):
+        Config.model_validate(sections)
+    sections["profile"]["file"] = "linen.safetensors"
+    assert Config.model_validate(sections).scoring.lines == "on"
+
+
+@DETECTORS
+def test_a_detector_changes_the_digest(detector):
+    assert Config().digest != Config.model_validate({"scoring": {detector: True}}).digest

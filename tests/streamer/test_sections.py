@@ -36,6 +36,12 @@ def test_the_halo_of_a_score_follows_its_method(name, halo):
     assert config.Scoring(method=name, patch_size=9).halo_features == halo
 
 
+def test_lines_need_a_halo_of_their_own():
+    halos = [config.Scoring(lines="on", patch_size=size).halo_features for size in (3, 9, 15)]
+    assert halos == [11, 11, 16]
+    assert config.Scoring(lines="on", method="grnr").halo_features == 11
+
+
 def test_the_halo_of_every_method_is_known():
     assert all(config.Scoring(method=name).halo_features > 0 for name in get_args(config.Method))
     unchecked = config.Scoring().model_copy(update={"method": "other"})

@@ -171,6 +171,21 @@ def test_a_rate_that_is_none_is_refused(capsys) -> None:
     assert "--max-false-alarms-per-100m" in capsys.readouterr().err
 
 
+def test_lines_are_learnt_and_told_where_they_are_asked_for(tmp_path, capsys) -> None:
+    both = ("--set", "scoring.brightness=on", "--set", "scoring.lines=on")
+    assert calibrate("--metres", 0.25, *both) == 0
+    profile = TextureProfile.load(tmp_path / "web.safetensors")
+    percent = profile.lines.alarm_percent
+    told = capsys.readouterr().out
+    assert f"lines: {percent:.1f} % darker than beside them is an alarm" in told
+    assert "3 detectors share the wanted false alarms: 0.333 per 100 m each" in told
+    assert profile.lines.median.shape == (2, 64)
+    assert profile.lines.calibration.false_alarms_per_100m == pytest.approx(1 / 3)
+    assert calibrate("--metres", 0.25, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["lines_alarm_percent"] is None
+    assert TextureProfile.load(tmp_path / "web.safetensors").lines is None
+
+
 def test_brightness_is_learnt_and_told_where_it_is_asked_for(tmp_path, capsys) -> None:
     assert calibrate("--metres", 0.25, "--set", "scoring.brightness=on") == 0
     profile = TextureProfile.load(tmp_path / "web.safetensors")

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from streamer.scoring.brightness import LightStrip, learn_brightness
+from streamer.scoring.detectors import Look
 from streamer.scoring.features import fixed_scale
 from streamer.scoring.lane import LaneKey, LaneLearner
 from streamer.scoring.profile import TextureProfile, learn_profile
@@ -132,13 +133,13 @@ def test_brightness_is_learnt_from_the_lights_of_the_same_tiles(lesson, scale) -
     learner = LaneLearner(3)
     for sequence in (2, 0, 1, 5):
         rows = 4 if sequence == 1 else 16  # too small for a window
-        learner.remember(sequence, core(sequence, rows), lesson, light(sequence))
+        learner.remember(sequence, core(sequence, rows), lesson, Look(light(sequence)))
     learner.learn(3, scale, lesson)
     learnt = learner.profile_for(3).brightness
     expected = learn_brightness([light(0), light(2), light(5)], lesson.target)
     assert torch.equal(learnt.median, expected.median)
     assert learnt.description == expected.description
-    assert learner.lights == {}
+    assert learner.looks == {}
 
 
 def test_brightness_that_is_not_asked_for_is_not_learnt(lesson, scale) -> None:
@@ -146,3 +147,4 @@ def test_brightness_that_is_not_asked_for_is_not_learnt(lesson, scale) -> None:
     learner.remember(0, core(0), lesson)
     learner.learn(1, scale, lesson)
     assert learner.profile_for(1).brightness is None
+    assert learner.profile_for(1).lines is None

@@ -1,3 +1,5 @@
+import pytest
+
 from streamer.config import Config
 from streamer.message import Halo
 from streamer.scoring.fca import FcaFast
@@ -26,12 +28,21 @@ def test_lesson_is_what_is_configured(backbone, geometry) -> None:
     assert lesson.alarm_level == 0.25
     assert lesson.target.tail == "gpd"
     assert lesson.pools_lanes
-    assert not lesson.brightness
+    assert lesson.detectors == ()
 
 
-def test_brightness_is_learnt_where_it_is_asked_for(backbone, geometry) -> None:
-    settings = Config.model_validate({"scoring": {"brightness": "on"}})
-    assert Lesson.of(settings, geometry, backbone.spec).brightness
+@pytest.mark.parametrize("detectors", [(), ("brightness",), ("lines",), ("brightness", "lines")])
+def test_detectors_that_are_asked_for_share_the_false_alarms(detectors, backbone, geometry) -> None:
+    settings = Config.model_validate(
+        {
+            "scoring": dict.fromkeys(detectors, "on"),
+            "calibration": {"false_alarms_per_100m": 6.0},
+        }
+    )
+    lesson = Lesson.of(settings, geometry, backbone.spec)
+    assert lesson.detectors == detectors
+    assert (lesson.brightness, lesson.lines) == ("brightness" in detectors, "lines" in detectors)
+    assert lesson.target.false_alarms_per_100m == 6.0 / (1 + len(detectors))
 
 
 def test_a_side_without_its_whole_halo_is_the_edge_of_the_web(lesson) -> None:

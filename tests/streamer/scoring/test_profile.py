@@ -13,6 +13,8 @@ from streamer.scoring.bands import BandPlace
 from streamer.scoring.brightness import BrightnessProfile
 from streamer.scoring.features import ChannelScale, Edges, embed_web, fixed_scale
 from streamer.scoring.lesson import Lesson
+from streamer.scoring.line_contrast import LINES
+from streamer.scoring.line_profile import LineProfile
 from streamer.scoring.profile import (
     TextureProfile,
     complete_profile,
@@ -247,6 +249,13 @@ def test_scores_follow_the_bands_of_the_web(banded, profile, lesson, quantised) 
 
 
 @pytest.fixture
+def lined(profile) -> TextureProfile:
+    median, noises = torch.linspace(-1, 1, 80).reshape(2, 40), (0.01,) * 2 * len(LINES)
+    known = LineProfile(median, 6, 2, noises, Calibration(1.7, 6.0, 80, 1.0))
+    return replace(profile, lines=known)
+
+
+@pytest.fixture
 def bright(profile) -> TextureProfile:
     median = torch.linspace(-2, -1, 32)
     return replace(
@@ -278,6 +287,37 @@ def test_a_program_without_brightness_would_refuse_it(profile, bright, banded) -
     assert formats == [2, 3, 4, 4]
     again = TextureProfile.from_bytes(both.to_bytes())
     assert (again.bands, again.digest) == (both.bands, both.digest)
+
+
+def test_lines_are_saved_and_told_apart(profile, bright, lined, banded, tmp_path) -> None:
+    lined.save(tmp_path / "lined.safetensors")
+    loaded = TextureProfile.load(tmp_path / "lined.safetensors")
+    assert torch.equal(loaded.lines.median, lined.lines.median)
+    assert loaded.lines.description == lined.lines.description
+    assert (loaded.digest, loaded.to_bytes()) == (lined.digest, lined.to_bytes())
+    known = lined.lines
+    others = [
+        replace(lined, lines=replace(known, median=known.median + 1)),
+        replace(lined, lines=replace(known, noises=(0.02,) * len(known.noises))),
+        replace(lined, lines=replace(known, first_strip=4)),
+        replace(banded, lines=known),
+        replace(bright, lines=known),
+    ]
+    assert len({one.digest for one in (profile, lined, *others)}) == 7
+    assert {_description(one)["format"] for one in (lined, *others)} == {5}
+    every = replace(banded, lines=known, brightness=bright.brightness)
+    assert TextureProfile.from_bytes(every.to_bytes()).digest == every.digest
+
+
+def test_damaged_lines_are_refused(lined) -> None:
+    known = _description(lined)["lines"]
+    for wrong in ({"strips": 2}, known | {"more": 1}, known | {"calibration": {}}):
+        with pytest.raises(ValueError, match="profile must be complete"):
+            TextureProfile.from_bytes(rewritten(lined, lines=wrong))
+    with pytest.raises(ValueError, match="lines must be .* got"):
+        TextureProfile.from_bytes(rewritten(lined, lines=known | {"lines": [[0.0, 9]]}))
+    with pytest.raises(ValueError, match="profile must have the digest"):
+        TextureProfile.from_bytes(rewritten(lined, lines=known | {"first_strip": 8}))
 
 
 def test_damaged_brightness_is_refused(bright) -> None:

@@ -111,7 +111,9 @@ def test_brightness_does_not_change_what_is_known_of_the_texture(scorer_of, tile
         for one in ("on", "off")
     ]
     for lit, plain in zip(*both, strict=True):
-        assert (lit.background, lit.alarm_level) == (plain.background, plain.alarm_level)
+        # Two detectors share the wanted false alarms, so each level is a little higher.
+        assert lit.background == plain.background
+        assert plain.alarm_level <= lit.alarm_level < 1.3 * plain.alarm_level
         assert (lit.scores >= plain.scores).all()
     assert any((lit.scores > plain.scores).any() for lit, plain in zip(*both, strict=True))
 

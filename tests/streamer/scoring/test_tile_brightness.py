@@ -49,9 +49,9 @@ def test_brightness_raises_scores_in_units_of_the_texture(bright, scorer, tile_o
     plain, found = ([one.score(tile).score_map for tile in tiles] for one in (scorer, bright))
     for alone, both in zip(plain[:3], found[:3], strict=True):  # judged by themselves
         np.testing.assert_array_equal(alone.scores, both.scores)
-    assert {(m.background, m.alarm_level) for m in plain[3:]} == {
-        (m.background, m.alarm_level) for m in found[3:]
-    }
+    for alone, both in zip(plain[3:], found[3:], strict=True):
+        assert both.background == alone.background
+        assert both.alarm_level >= alone.alarm_level  # they share the false alarms
     assert plain[3].profile_digest != found[3].profile_digest
     assert found[3].scores.max() < found[3].alarm_level
     assert (found[4].scores >= plain[4].scores).all()

@@ -1,0 +1,209 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamer.calibration import Calibration, CalibrationTarget
+from streamer.config import SimulatorSource, Web
+from streamer.scoring.line_contrast import (
+    CHANNELS,
+    LINE_REACH,
+    LINES,
+    log_contrast,
+    strips_per_cell,
+)
+from streamer.scoring.line_profile import (
+    LEAST_LEVEL,
+    LEAST_NOISE,
+    LineProfile,
+    LineStrip,
+    learn_lines,
+)
+from streamer.sections import LINE_HALO
+from streamer.sources import open_source
+from streamer.sources.line_buffer import new_buffer
+from streamer.web import WebGeometry
+
+GEOMETRY = WebGeometry(256, 0.2, 0.2, 60.0)
+TARGET = CalibrationTarget(GEOMETRY, 8, 9, 1.0)
+STRIPED = np.linspace(-0.3, 0.3, 64, dtype=np.float32)  # what each strip always is
+
+
+def uneven(rows: int, seed: int = 0, spread: float = 0.02) -> np.ndarray:
+    """Contrast (CHANNELS, rows, 64) of stripes that are always there, and noise."""
+    noise = np.random.default_rng(seed).normal(0, spread, (CHANNELS, rows, 64))
+    return (STRIPED + noise).astype(np.float32)
+
+
+def strip_of(contrast: np.ndarray, first_column: int = 5, **changes: object) -> LineStrip:
+    """All of it is to be learnt from; two strips a cell."""
+    rows, cells = slice(0, contrast.shape[1]), slice(0, contrast.shape[2] // 2)
+    return replace(LineStrip(contrast, rows, cells, first_column, 2), **changes)
+
+
+def tile_of(web: np.ndarray, top: int, left: int) -> LineStrip:
+    """200 rows and 16 cells of it, with as much halo as there is."""
+    above, before = max(top - LINE_REACH, 0), max(left - LINE_REACH, 0)
+    columns = slice(2 * before, 2 * (left + 16 + LINE_REACH))
+    seen = web[:, above : top + 200 + LINE_REACH, columns]
+    rows, cells = slice(top - above, top - above + 200), slice(left - before, left - before + 16)
+    return LineStrip(seen, rows, cells, 5 + before, 2)
+
+
+@pytest.fixture(scope="module")
+def learnt() -> LineProfile:
+    profile = learn_lines([strip_of(uneven(600))], TARGET)
+    assert profile is not None
+    return profile
+
+
+def test_stripes_that_are_always_there_are_normal(learnt) -> None:
+    np.testing.assert_allclose(learnt.median, np.stack([STRIPED] * 2), atol=0.005)
+    assert learnt.first_strip == 10
+    scores = learnt.normalise(uneven(300, 1), 10)
+    assert scores.shape == (300, 32)
+    assert scores.max() < 1
+    assert np.median(scores) == pytest.approx(0, abs=0.05)
+
+
+def test_noise_is_that_of_a_mean(learnt) -> None:
+    expected = [0.02 / np.sqrt(length) for _, length in LINES] * CHANNELS
+    np.testing.assert_allclose(learnt.noises, expected, rtol=0.1)
+
+
+@pytest.mark.parametrize("channel", range(CHANNELS))
+@pytest.mark.parametrize("step", [-0.03, 0.03])
+def test_a_line_too_faint_for_any_one_cell_is_an_alarm(learnt, channel, step) -> None:
+    contrast = uneven(120, 2)
+    contrast[channel, 30:90, 20] += np.float32(step)  # 1.5 times the noise of a cell
+    scores = learnt.normalise(contrast, 10)
+    assert scores[40:80, 10].max() > 1
+    assert np.delete(scores, range(8, 13), axis=1).max() < 1
+
+
+def test_the_strip_of_the_web_decides(learnt) -> None:
+    whole = learnt.deviation(uneven(80, 3), 10)
+    beyond = 6  # strips that a leaning line crosses
+    part = learnt.deviation(uneven(80, 3)[:, :, 20:52], 30)
+    np.testing.assert_array_equal(part[:, beyond // 2 : -beyond // 2], whole[:, 13:23])
+    assert learnt.normalise(uneven(80, 3)[:, :, 20:52], 10).max() > 1  # taken for other strips
+
+
+def test_beyond_what_was_learnt_the_nearest_strip_counts(learnt) -> None:
+    ends = learnt.median[:, [0]].numpy()[:, None, :]
+    assert learnt.deviation(np.broadcast_to(ends, (CHANNELS, 3, 8)), 0).max() < 1e-3
+
+
+def test_masked_strips_teach_nothing_and_raise_nothing(learnt) -> None:
+    contrast = uneven(600)
+    contrast[:, :, 16:24] = np.nan
+    holed = learn_lines([strip_of(contrast)], TARGET)
+    assert torch.equal(holed.median[:, :16], learnt.median[:, :16])
+    borrowed = learnt.median[:, [15] * 4 + [24] * 4]
+    assert torch.equal(holed.median[:, 16:24], borrowed)
+    assert (holed.deviation(contrast, 10)[:, 9:11] < LEAST_LEVEL).all()
+
+
+def test_nothing_but_mask_teaches_nothing() -> None:
+    assert learn_lines([strip_of(np.full((CHANNELS, 20, 8), np.nan, np.float32))], TARGET) is None
+    assert learn_lines([], TARGET) is None
+
+
+def test_only_the_core_teaches_and_lines_run_on_beyond_it(learnt) -> None:
+    """Cut in tiles with a halo of rows and cells, whatever their order, it is the same profile."""
+    contrast = uneven(600)
+    tiles = [tile_of(contrast, top, left) for top in (0, 200, 400) for left in (16, 0)]
+    cut = learn_lines(tiles, TARGET)
+    assert torch.equal(cut.median, learnt.median)
+    assert (cut.first_strip, cut.noises) == (learnt.first_strip, learnt.noises)
+    # Blocks of the calibration begin with each tile.
+    assert cut.calibration.alarm_level == pytest.approx(learnt.calibration.alarm_level, rel=0.1)
+
+
+def test_a_few_lines_in_what_is_learnt_hardly_move_it(learnt) -> None:
+    contrast = uneven(600)
+    contrast[0, 100:160, 20:22] += 0.3
+    spoiled = learn_lines([strip_of(contrast)], TARGET)
+    np.testing.assert_allclose(spoiled.noises, learnt.noises, rtol=0.1)
+    assert spoiled.normalise(contrast, 10)[110:150, 10].min() > 1
+
+
+@pytest.mark.parametrize("stride", [4, 8, 16])
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 20), st.integers(0, 20), st.integers(1, 9), st.integers(0, 9))
+def test_lines_are_the_same_to_the_bit_however_the_web_is_cut(
+    stride, top, left, size, seed
+) -> None:
+    pixels = np.random.default_rng(seed).integers(0, 256, (30 * stride, 28 * stride)).astype("u1")
+    strips = strips_per_cell(stride)
+    median = torch.linspace(-0.2, 0.2, 2 * 28 * strips).reshape(2, -1)
+    noises = (0.01,) * CHANNELS * len(LINES)
+    profile = LineProfile(median, 0, strips, noises, Calibration(1.0, 6.0, 99, 1.0))
+    above, before = max(top - LINE_HALO, 0), max(left - LINE_HALO, 0)
+    below, beyond = top + size + LINE_HALO, left + size + LINE_HALO
+    piece = pixels[above * stride : below * stride, before * stride : beyond * stride]
+    found = profile.normalise(log_contrast(piece, stride), before * strips)
+    core = found[top - above :, left - before :][:size, :size]
+    whole = profile.normalise(log_contrast(pixels, stride), 0)[top:, left:][:size, :size]
+    np.testing.assert_array_equal(core, whole)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sets(st.integers(0, 19), min_size=1))
+def test_a_strip_that_was_never_seen_borrows_from_the_nearest(seen) -> None:
+    contrast = np.full((CHANNELS, 9, 20), np.nan, np.float32)
+    contrast[:, :, sorted(seen)] = np.array(sorted(seen), np.float32)
+    found = learn_lines([strip_of(contrast)], TARGET)
+    expected = [min(seen, key=lambda k: (abs(k - place), k)) for place in range(20)]
+    assert found.median[0].tolist() == expected
+
+
+@pytest.mark.parametrize("spread", [0.0, 1e-5])
+def test_an_even_web_does_not_alarm_at_less_than_a_camera_wanders(spread) -> None:
+    even = learn_lines([strip_of(uneven(400, 0, spread))], TARGET)
+    assert set(even.noises) == {LEAST_NOISE}
+    assert even.alarm_percent == pytest.approx(100 * LEAST_LEVEL * LEAST_NOISE, rel=0.01)
+    assert even.normalise(uneven(50, 1, spread), 10).max() < 0.1
+
+
+def test_alarm_percent_is_what_raises_the_alarm(learnt) -> None:
+    contrast = np.repeat(learnt.median.numpy()[:, None], 80, axis=1)
+    contrast[0, :, 30] += np.float32(np.log(1 - learnt.alarm_percent / 100))
+    assert learnt.normalise(contrast, 10)[40, 15] == pytest.approx(1, abs=0.01)
+
+
+def test_what_is_no_profile_of_lines_is_refused(learnt) -> None:
+    again = LineProfile.of(learnt.description, learnt.median)
+    assert again.description == learnt.description
+    for changes, rule in (
+        ({"median": learnt.median[0]}, r"median of lines must be \(2, strips\)"),
+        ({"median": learnt.median * float("nan")}, "median of lines must be finite"),
+        ({"noises": learnt.noises[1:]}, "noises of lines must be 20 numbers > 0"),
+        ({"noises": (0.0,) * 20}, "noises of lines must be 20 numbers > 0"),
+        ({"strips": 0}, "strips of a cell must be > 0"),
+        ({"lines": LINES[1:]}, r"lines must be .*learn the profile again"),
+    ):
+        with pytest.raises(ValueError, match=rule):
+            replace(learnt, **changes)
+
+
+@pytest.mark.parametrize("seed", [8, 9])
+def test_simulated_scratches_stand_out_and_clean_web_does_not(seed) -> None:
+    """Faint ones, planted in the reflectance of pixels of 0.2 mm: 2 wide, 10 % brighter."""
+    chosen = SimulatorSource(seed=seed, columns=256, clean_m=1.5, defects_per_m=0)
+    source = open_source(chosen, Web(pixel_mm=0.2))
+    pixels = new_buffer(source.format, 7000)
+    source.read_into(pixels)
+    source.close()
+    rows = slice(0, 560)
+    strip = LineStrip(log_contrast(pixels[:4480], 8), rows, slice(0, 32), 0, 2)
+    learnt = learn_lines([strip], TARGET)
+    clean = pixels[4480:]
+    assert learnt.normalise(log_contrast(clean, 8), 0).max() < 1
+    scratched = clean.astype(np.float32)
+    scratched[800:1400, 120:122] *= 1.5
+    found = learnt.normalise(log_contrast(scratched.clip(0, 255).astype(np.uint8), 8), 0)
+    assert found[105:170, 15].max() > 1
