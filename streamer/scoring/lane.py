@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from streamer.message import ProfileState
+from streamer.scoring.core_strips import Core, join_cores
 from streamer.scoring.detectors import Look, learn_detectors
 from streamer.scoring.features import learn_scale
 from streamer.scoring.profile import holds_window, learn_profile
 
 if TYPE_CHECKING:
-    import torch
-
     from streamer.message import Tile
     from streamer.scoring.features import ChannelScale
     from streamer.scoring.lesson import Lesson
@@ -44,7 +43,7 @@ class LaneLearner:
     """
 
     tiles: int
-    cores: dict[int, torch.Tensor] = field(default_factory=dict)
+    cores: dict[int, Core] = field(default_factory=dict)
     looks: dict[int, Look] = field(default_factory=dict)
     profile: TextureProfile | None = None
     since: int = 0
@@ -64,26 +63,24 @@ class LaneLearner:
         """Whether the bootstrap ends before this tile."""
         return self.profile is None and bool(self.cores) and sequence >= self._end
 
-    def remember(
-        self, sequence: int, core: torch.Tensor, lesson: Lesson, seen: Look | None = None
-    ) -> None:
-        """Keep the core (C, H, W) of a bootstrap tile, if it is large enough for a window.
+    def remember(self, core: Core, lesson: Lesson, seen: Look | None = None) -> None:
+        """Keep the core of a bootstrap tile, if it is large enough for a window.
 
         And what the detectors beside the texture have `seen` of it.
         """
-        if self.tiles and self.profile is None and holds_window(core, lesson.method):
+        if self.tiles and self.profile is None and holds_window(core.features, lesson.method):
             # A copy: a view would keep the whole tile with its halo.
-            self.cores[sequence] = core.clone()
+            self.cores[core.sequence] = core.with_features(core.features.clone())
             if seen is not None:
-                self.looks[sequence] = seen
+                self.looks[core.sequence] = seen
 
     def learn(self, sequence: int, scale: ChannelScale | None, lesson: Lesson) -> None:
         """Build the profile that holds from `sequence` on; `scale` None: `cores` are not scaled."""
-        cores = [self.cores[key] for key in sorted(self.cores)]
+        strips = join_cores(self.cores.values())
         if scale is None:
-            scale = learn_scale(cores)
-            cores = [lesson.method.quantise(core, scale) for core in cores]
-        profile = learn_profile(cores, scale, lesson)
+            scale = learn_scale(strips)
+            strips = [lesson.method.quantise(strip, scale) for strip in strips]
+        profile = learn_profile(strips, scale, lesson)
         looks = [self.looks[key] for key in sorted(self.looks)]
         self.adopt(learn_detectors(profile, looks, lesson), sequence)
         self.is_news = True

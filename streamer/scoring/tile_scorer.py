@@ -18,6 +18,7 @@ from streamer.scoring.cells import (
     masked_cells,
     widest_web,
 )
+from streamer.scoring.core_strips import Core
 from streamer.scoring.detectors import add_detectors, look
 from streamer.scoring.features import Edges, embed_web, fixed_scale, learn_scale
 from streamer.scoring.kernel_gate import running_kernel
@@ -157,9 +158,9 @@ class TileScorer:
             scale = self._scale or learn_scale([features])
             quantised = self._method.quantise(features, scale)
             kept = features if self._scale is None else quantised
-            core = core_web(tile, kept, self._stride)
+            core = Core.of(tile, core_web(tile, kept, self._stride))
             lesson = self._policy.lesson
-            learner.remember(tile.sequence, core, lesson, look(tile, lesson))
+            learner.remember(core, lesson, look(tile, lesson))
             score_map = self._score_by_itself(tile, quantised, scale)
         else:
             score_map = self._score_by(profile, tile, features)

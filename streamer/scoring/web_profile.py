@@ -10,6 +10,7 @@ import numpy as np
 from streamer.message import Interval, require
 from streamer.scoring.bands import BandPlace, join_lanes, learn_bands
 from streamer.scoring.cells import core_cells, core_web, masked_cells
+from streamer.scoring.core_strips import Core, join_cores
 from streamer.scoring.detectors import Look, learn_detectors, look
 from streamer.scoring.features import embed_web, fixed_scale, learn_scale
 from streamer.scoring.profile import complete_profile, learn_profile, require_bands
@@ -56,16 +57,18 @@ def _learn_texture(tiles: Iterable[Tile], backbone: Backbone, lesson: Lesson) ->
             lanes.setdefault(tile.lane, []).append(_seen(tile, backbone, lesson, scale))
         return _learn_bands(lanes, lesson, scale)
     method, stride = lesson.method, backbone.spec.stride
-    cores, of_lanes = [], []
+    cores: dict[int, list[Core]] = {}
     for tile in tiles:
-        of_lanes.append(tile.lane)
         features = embed_web(backbone, tile.pixels, lesson.edges(tile.halo))
         core = core_web(tile, features, stride)
-        cores.append(core.clone() if scale is None else method.quantise(core, scale))
+        kept = core.clone() if scale is None else method.quantise(core, scale)
+        cores.setdefault(tile.lane, []).append(Core.of(tile, kept))
+    joined = [(lane, strip) for lane in sorted(cores) for strip in join_cores(cores[lane])]
+    of_lanes, strips = [lane for lane, _ in joined], [strip for _, strip in joined]
     if scale is None:
-        scale = learn_scale(cores)
-        cores = [method.quantise(core, scale) for core in cores]
-    return learn_profile(cores, scale, lesson, of_lanes)
+        scale = learn_scale(strips)
+        strips = [method.quantise(strip, scale) for strip in strips]
+    return learn_profile(strips, scale, lesson, of_lanes)
 
 
 def _seen(tile: Tile, backbone: Backbone, lesson: Lesson, scale: ChannelScale | None) -> SeenTile:

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from streamer.scoring.brightness import LightStrip, learn_brightness
+from streamer.scoring.core_strips import Core
 from streamer.scoring.detectors import Look
 from streamer.scoring.features import fixed_scale
 from streamer.scoring.lane import LaneKey, LaneLearner
@@ -32,7 +33,7 @@ def test_bootstrap_ends_at_its_number_and_gives_the_profile_of_its_cores(lesson,
     learner = LaneLearner(3)
     for sequence in range(3):
         assert not learner.is_due(sequence)
-        learner.remember(sequence, core(sequence), lesson)
+        learner.remember(Core(sequence, core(sequence)), lesson)
     assert learner.profile_for(2) is None
     assert learner.is_due(3)
     learner.learn(3, scale, lesson)
@@ -46,7 +47,7 @@ def test_order_of_arrival_within_the_bootstrap_does_not_matter(lesson, scale) ->
     for order in ([0, 1, 2], [2, 0, 1, 0]):
         learner = LaneLearner(3)
         for sequence in order:
-            learner.remember(sequence, core(sequence), lesson)
+            learner.remember(Core(sequence, core(sequence)), lesson)
         learner.learn(3, scale, lesson)
         digests.add(learner.profile_for(3).digest)
     assert len(digests) == 1
@@ -54,7 +55,7 @@ def test_order_of_arrival_within_the_bootstrap_does_not_matter(lesson, scale) ->
 
 def test_tiles_before_the_profile_stay_without_it(lesson, scale) -> None:
     learner = LaneLearner(2)
-    learner.remember(0, core(0), lesson)
+    learner.remember(Core(0, core(0)), lesson)
     learner.learn(2, scale, lesson)
     assert learner.profile_for(1) is None
     assert learner.profile_for(2) is not None
@@ -62,7 +63,7 @@ def test_tiles_before_the_profile_stay_without_it(lesson, scale) -> None:
 
 def test_missing_tiles_do_not_prolong_the_bootstrap(lesson) -> None:
     learner = LaneLearner(4)
-    learner.remember(2, core(2), lesson)
+    learner.remember(Core(2, core(2)), lesson)
     assert not learner.is_due(3)
     assert learner.is_due(4)
     assert learner.is_due(9)
@@ -71,21 +72,21 @@ def test_missing_tiles_do_not_prolong_the_bootstrap(lesson) -> None:
 def test_a_lane_that_missed_its_bootstrap_starts_it_at_its_first_tile(lesson) -> None:
     learner = LaneLearner(4)
     assert not learner.is_due(10)
-    learner.remember(10, core(10), lesson)
+    learner.remember(Core(10, core(10)), lesson)
     assert not learner.is_due(13)
     assert learner.is_due(14)
 
 
 def test_tiles_too_small_for_a_window_teach_nothing(lesson) -> None:
     learner = LaneLearner(2)
-    learner.remember(0, core(0, rows=8), lesson)
+    learner.remember(Core(0, core(0, rows=8)), lesson)
     assert learner.cores == {}
     assert not learner.is_due(5)
 
 
 def test_a_lane_that_never_learns_remembers_nothing(lesson) -> None:
     learner = LaneLearner(0)
-    learner.remember(0, core(0), lesson)
+    learner.remember(Core(0, core(0)), lesson)
     assert learner.cores == {}
     assert not learner.is_due(7)
 
@@ -93,15 +94,15 @@ def test_a_lane_that_never_learns_remembers_nothing(lesson) -> None:
 def test_only_the_core_is_kept_not_the_tile_around_it(lesson) -> None:
     learner = LaneLearner(2)
     whole = core(0, rows=40)
-    learner.remember(0, whole[:, 10:26], lesson)
-    kept = learner.cores[0]
+    learner.remember(Core(0, whole[:, 10:26]), lesson)
+    kept = learner.cores[0].features
     assert kept.untyped_storage().nbytes() == kept.numel()
 
 
 def test_the_news_is_told_once_and_never_of_an_adopted_profile(lesson, scale) -> None:
     learner = LaneLearner(1)
     assert learner.take_news(KEY) is None
-    learner.remember(0, core(0), lesson)
+    learner.remember(Core(0, core(0)), lesson)
     learner.learn(1, scale, lesson)
     state = learner.take_news(KEY)
     assert (state.roll, state.camera, state.lane, state.sequence) == ("roll", "cam0", 0, 1)
@@ -117,8 +118,8 @@ def test_the_news_is_told_once_and_never_of_an_adopted_profile(lesson, scale) ->
 def test_unscaled_cores_are_scaled_together(lesson, unbounded_backbone) -> None:
     learner = LaneLearner(2)
     low, high = core(0).float(), core(1).float() * 10
-    learner.remember(0, low, lesson)
-    learner.remember(1, high, lesson)
+    learner.remember(Core(0, low), lesson)
+    learner.remember(Core(1, high), lesson)
     learner.learn(2, None, lesson)
     assert 1 / learner.profile_for(2).scale.factor[0].item() == pytest.approx(150, abs=1)
 
@@ -133,7 +134,7 @@ def test_brightness_is_learnt_from_the_lights_of_the_same_tiles(lesson, scale) -
     learner = LaneLearner(3)
     for sequence in (2, 0, 1, 5):
         rows = 4 if sequence == 1 else 16  # too small for a window
-        learner.remember(sequence, core(sequence, rows), lesson, Look(light(sequence)))
+        learner.remember(Core(sequence, core(sequence, rows)), lesson, Look(light(sequence)))
     learner.learn(3, scale, lesson)
     learnt = learner.profile_for(3).brightness
     expected = learn_brightness([light(0), light(2), light(5)], lesson.target)
@@ -144,7 +145,7 @@ def test_brightness_is_learnt_from_the_lights_of_the_same_tiles(lesson, scale) -
 
 def test_brightness_that_is_not_asked_for_is_not_learnt(lesson, scale) -> None:
     learner = LaneLearner(1)
-    learner.remember(0, core(0), lesson)
+    learner.remember(Core(0, core(0)), lesson)
     learner.learn(1, scale, lesson)
     assert learner.profile_for(1).brightness is None
     assert learner.profile_for(1).lines is None

@@ -20,7 +20,16 @@ def test_profile_is_that_of_the_cores_of_all_tiles(backbone, lesson, web, tile_o
     learnt = learn_web_profile(iter(tiles), backbone, lesson)
     scale = fixed_scale(backbone.spec)
     cores = [embed_web(backbone, tile.pixels, Edges())[:, 2:18] for tile in tiles]
-    expected = learn_profile([lesson.method.quantise(c, scale) for c in cores], scale, lesson)
+    strip = lesson.method.quantise(torch.cat(cores, dim=1), scale)
+    assert learnt.digest == learn_profile([strip], scale, lesson).digest
+
+
+def test_pieces_of_web_are_learnt_apart(backbone, lesson, web, tile_of) -> None:
+    tiles = [tile_of(web(128, 256, seed), seed) for seed in range(3)]
+    learnt = learn_web_profile(tiles, backbone, lesson)
+    scale = fixed_scale(backbone.spec)
+    maps = [embed_web(backbone, tile.pixels, lesson.edges(tile.halo)) for tile in tiles]
+    expected = learn_profile([lesson.method.quantise(m, scale) for m in maps], scale, lesson)
     assert learnt.digest == expected.digest
 
 
