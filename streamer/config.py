@@ -21,6 +21,7 @@ from streamer.sections import (
     Limits,
     Method,
     Profile,
+    Recorder,
     ReplaySource,
     Roll,
     Score,
@@ -49,6 +50,7 @@ __all__ = [
     "Limits",
     "Method",
     "Profile",
+    "Recorder",
     "ReplaySource",
     "Roll",
     "Score",
@@ -90,6 +92,7 @@ class Config(Section):
     limits: Limits = Limits()
     edges: Edges = Edges()
     correction: Correction = Correction()
+    recorder: Recorder = Recorder()
     preset: PresetName | None = None
 
     @model_validator(mode="before")

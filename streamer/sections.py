@@ -433,6 +433,29 @@ class Limits(Section):
     not_inspected_percent: float = Field(default=0.0, ge=0, le=100)
 
 
+class Recorder(Section):
+    """The recording that is made beside the inspection."""
+
+    mode: Annotated[Literal["off", "all", "ring", "alarms"], BeforeValidator(_switched_off)] = "off"
+    folder: Path | None = None
+    ring_m: Level = 50.0
+    before_m: float = Field(default=1.0, ge=0)
+    after_m: float = Field(default=1.0, ge=0)
+    max_lag_blocks: int = Field(default=64, ge=1, le=4096)
+    endpoint: str = ""
+
+    @model_validator(mode="after")
+    def _ring_holds_what_is_kept(self) -> Recorder:
+        least = 2 * (self.before_m + self.after_m)
+        if self.mode in ("ring", "alarms") and self.ring_m < least:
+            msg = (
+                f"ring_m must be >= 2 * (before_m + after_m) = {least:g}, got {self.ring_m:g}; "
+                "an alarm comes when its lines are past, and they must still be there"
+            )
+            raise ValueError(msg)
+        return self
+
+
 class Edges(Section):
     """What is not web in a still."""
 
