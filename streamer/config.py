@@ -22,6 +22,7 @@ from streamer.sections import (
     Limits,
     Method,
     Profile,
+    Recorder,
     Roll,
     Score,
     Scoring,
@@ -49,6 +50,7 @@ __all__ = [
     "Limits",
     "Method",
     "Profile",
+    "Recorder",
     "ReplaySource",
     "Roll",
     "Score",
@@ -91,6 +93,7 @@ class Config(Section):
     edges: Edges = Edges()
     correction: Correction = Correction()
     light: Light = Light()
+    recorder: Recorder = Recorder()
     preset: PresetName | None = None
 
     @model_validator(mode="before")

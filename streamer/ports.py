@@ -217,6 +217,31 @@ class RollRecord(Protocol):
         ...
 
 
+class WebRecord(Protocol):
+    """Keeps lines of one camera on disk; raises OSError when it cannot, and is then of no use.
+
+    What was appended survives the death of this process. It does NOT promise to keep everything: a
+    ring forgets.
+    """
+
+    @property
+    def end_line(self) -> int:
+        """First line after what was appended, in this process or one before; 0: nothing was."""
+        ...
+
+    def append(self, form: WebFormat, item: LineBlock | LineLoss) -> None:
+        """Next block, all of it valid, or loss; not before `end_line`, and of the same form."""
+        ...
+
+    def keep(self, alarm: Alarm) -> None:
+        """Keep for good what surrounds an alarm that is new, has grown or has ended."""
+        ...
+
+    def close(self, truth: bytes) -> None:
+        """Finish, with the ground truth if there is one, and force everything to the disk."""
+        ...
+
+
 class Inlet(Protocol):
     """Receives messages; the mirror image of Outlet."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from streamer.message import Interval, TileAddress, require
+from streamer.message import Interval, LineBlock, LineLoss, TileAddress, require
 
 SEGMENT_PREFIX = "linescan-tiles-"
 _SEGMENT = re.compile(SEGMENT_PREFIX + r"[A-Za-z0-9_-]{1,100}")
@@ -72,6 +72,39 @@ class EndOfRoll:
     complete: bool
     reason: str = ""
     truth: bytes = b""  # JSON ground truth, when the source knows it (simulator)
+
+
+@dataclass(frozen=True, slots=True)
+class ToRecord:
+    """What capture has taken from its source, for the recorder: a block or a loss.
+
+    `sequence` counts what this capture (`incarnation`) had to hand over, sent or not, so that a
+    hole in it is a hole in the recording; a jump of lines without one is the source's own. It
+    begins at 0 with the roll, and at 1 with a capture that goes on with a roll.
+    """
+
+    incarnation: str
+    sequence: int
+    columns: int
+    channels: int
+    bits: int
+    source: str
+    block: LineBlock | None = None
+    loss: LineLoss | None = None
+
+    def __post_init__(self) -> None:
+        given = [type(part).__name__ for part in (self.block, self.loss) if part is not None]
+        require(len(given) == 1, "ToRecord must be a block or a loss", given)
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfRecording:
+    """Capture hands over nothing more; lines up to `end_line` were taken from the source."""
+
+    incarnation: str
+    sequence: int
+    end_line: int
+    truth: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

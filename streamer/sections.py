@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, assert_never
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from streamer.section import Level, OnOrOff, Section
+from streamer.section import Level, OnOrOff, Section, switched_off
 
 Method = Literal[
     "fca_fast",
@@ -332,3 +332,26 @@ class Limits(Section):
     """When a roll that ended counts as failed."""
 
     not_inspected_percent: float = Field(default=0.0, ge=0, le=100)
+
+
+class Recorder(Section):
+    """The recording that is made beside the inspection."""
+
+    mode: Annotated[Literal["off", "all", "ring", "alarms"], BeforeValidator(switched_off)] = "off"
+    folder: Path | None = None
+    ring_m: Level = 50.0
+    before_m: float = Field(default=1.0, ge=0)
+    after_m: float = Field(default=1.0, ge=0)
+    max_lag_blocks: int = Field(default=64, ge=1, le=4096)
+    endpoint: str = ""
+
+    @model_validator(mode="after")
+    def _ring_holds_what_is_kept(self) -> Recorder:
+        least = 2 * (self.before_m + self.after_m)
+        if self.mode in ("ring", "alarms") and self.ring_m < least:
+            msg = (
+                f"ring_m must be >= 2 * (before_m + after_m) = {least:g}, got {self.ring_m:g}; "
+                "an alarm comes when its lines are past, and they must still be there"
+            )
+            raise ValueError(msg)
+        return self

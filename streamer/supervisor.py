@@ -188,6 +188,10 @@ class Supervisor:
                 child.exit_code = _kill(child.process)
                 _LOG.error("%s did not end in time and was killed", name)
 
+    def kill_stalled(self, names: tuple[str, ...]) -> None:
+        """End those of these processes that do not prove that they work."""
+        self.kill(tuple(name for name in names if self._is_stalled(self.children[name])))
+
     def ensure_stopped(self) -> None:
         """Leave no process behind."""
         alive = [c.process for c in self.children.values() if c.process.poll() is None]

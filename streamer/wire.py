@@ -34,6 +34,9 @@ _KINDS: dict[str, type] = {
         protocol.EndOfRoll,
         protocol.ProfileQuery,
         protocol.SlotTile,
+        protocol.ToRecord,
+        protocol.EndOfRecording,
+        message.Alarm,
     )
 }
 _DTYPES = {"|u1": np.uint8, "<u2": np.uint16, "<f4": np.float32}

@@ -35,6 +35,7 @@ COMMANDS = {
     "capture": "capture",
     "score": "score",
     "sink": "sink",
+    "recorder": "recorder",
     "replay": "replay",
     "record": "record",
     "simulate": "simulate",

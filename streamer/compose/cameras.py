@@ -154,13 +154,21 @@ def tiles_endpoint(config: Config, index: int) -> str:
     Raises:
         ConfigError: no such endpoint can be made from `transport.tiles`.
     """
-    first = config.transport.tiles
+    return numbered_endpoint("transport.tiles", config.transport.tiles, index)
+
+
+def numbered_endpoint(key: str, first: str, index: int) -> str:
+    """An endpoint for the camera with this index, from that of the first one, which `key` says.
+
+    Raises:
+        ConfigError: no such endpoint can be made.
+    """
     if index == 0:
         return first
     if first.startswith("ipc://"):
         return f"{first}-{index}"
     host, _, port = first.rpartition(":")
     if not port.isdecimal() or int(port) + index > 65535:
-        msg = f"transport.tiles must end in a port with room for one each camera, got {first}"
+        msg = f"{key} must end in a port with room for one each camera, got {first}"
         raise ConfigError(msg)
     return f"{host}:{int(port) + index}"

@@ -19,6 +19,13 @@ from streamer.compose.cameras import (
 )
 from streamer.compose.geometry import largest_tile, tile_grid, web_geometry
 from streamer.compose.heap import keep_freed_memory
+from streamer.compose.recorders import (
+    alarm_outlets,
+    open_record,
+    recorder_endpoint,
+    recorder_feed,
+    recordings_folder,
+)
 from streamer.compose.tile_links import chosen_slots, tile_inlets, tile_outlet
 from streamer.config import Config, ConfigError
 from streamer.decision import DecisionSettings
@@ -28,6 +35,7 @@ from streamer.sources.camera_port import CameraFault
 from streamer.stages.announcer import AlarmOrigin
 from streamer.stages.capture import CaptureLinks, CapturePlan, CaptureStage
 from streamer.stages.pulse import Pulse
+from streamer.stages.recorder import RecorderLinks, RecorderStage
 from streamer.stages.score import ScoreLinks, ScoreStage
 from streamer.stages.sink import SinkLinks, SinkPlan, SinkStage
 from streamer.tiling import Origin
@@ -40,6 +48,7 @@ if TYPE_CHECKING:
     from streamer.web import WebGeometry
 
 ORPHAN_TIMEOUT_MS = 3000
+LAST_BEAT_MS = 200  # a recorder outlives the sink, which takes no beat then
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +117,8 @@ def run_capture(setting: Setting) -> str:
         plan = capture_plan(config, form, name)
         slots = chosen_slots(config, plan, form)
         with tile_outlet(slots, name, workers, pulse.figures) as (outlet, allocate):
-            links = CaptureLinks(outlet, ledger, hub.wait, allocate)
+            feed = recorder_feed(config, hub, name, (form, plan.incarnation, pulse.figures))
+            links = CaptureLinks(outlet, ledger, hub.wait, allocate, feed)
             return CaptureStage(plan, links, pulse, take_source, setting.stopping).run()
     finally:
         for left in unused:
@@ -217,6 +227,7 @@ def web_columns(config: Config) -> int:
 def run_sink(setting: Setting) -> RollSummary:
     """Run the sink to the end of the roll; returns what its manifest says."""
     from streamer.outputs import open_alarm_outputs
+    from streamer.outputs.recorder_alarms import RecorderAlarms
     from streamer.outputs.roll_folder import RollFolder
 
     config = setting.config
@@ -228,7 +239,8 @@ def run_sink(setting: Setting) -> RollSummary:
         opened.callback(hub.close)
         ledger = hub.bind_switchboard(config.transport.ledger)
         links = SinkLinks(ledger, hub.bind_inlet(config.transport.results), hub.wait)
-        alarms = open_alarm_outputs(config.alarms)
+        to_recorders = RecorderAlarms(alarm_outlets(config, hub))
+        alarms = (*open_alarm_outputs(config.alarms), to_recorders)
         for output in alarms:
             opened.callback(output.close)
         # Last, so that a taken endpoint leaves no roll behind that never began.
@@ -247,6 +259,28 @@ def run_sink(setting: Setting) -> RollSummary:
         )
         pulse = _pulse(setting, hub, "sink")
         return SinkStage(plan, links, pulse, record, alarms, setting.stopping).run()
+
+
+def run_recorder(setting: Setting) -> None:
+    """Run the recorder of one camera until it is stopped.
+
+    Raises:
+        ConfigError: what is in its folder cannot be continued.
+        OSError: the recording cannot be written.
+    """
+    config, name = setting.config, setting.camera or setting.config.source.camera
+    folder = recordings_folder(config, config.roll.folder / roll_name(config), name)
+    hub = ZmqHub()
+    try:
+        inlet = hub.bind_inlet(recorder_endpoint(config, name), 1)
+        # The sink raises an alarm when it falls silent.
+        pulse = _pulse(setting, hub, "recorder", hub.connect_outlet(config.transport.results))
+        with _as_configured():
+            record = open_record(config, folder)
+            links = RecorderLinks(inlet, hub.wait)
+            RecorderStage(name, links, pulse, record, setting.stopping).run()
+    finally:
+        hub.close(LAST_BEAT_MS)
 
 
 def _decision_settings(config: Config, geometry: WebGeometry) -> DecisionSettings:

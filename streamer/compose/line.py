@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from streamer.compose.cameras import camera_names, camera_places, camera_sources, with_places
 from streamer.compose.children import capture_plan, roll_name
 from streamer.compose.outcome import COMPLETE, RollEnd
+from streamer.compose.recorders import recorder_processes
 from streamer.compose.tile_links import chosen_slots, require_tile_room
 from streamer.config import Config, ConfigError
 from streamer.message import StageState
@@ -124,7 +125,9 @@ def with_endpoints(config: Config, folder: Path) -> Config:
     given = config.transport.endpoints
     filled = {name: value or f"ipc://{folder}/{name}" for name, value in given.items()}
     transport = config.transport.model_copy(update=filled)
-    return config.model_copy(update={"transport": transport})
+    endpoint = config.recorder.endpoint or f"ipc://{folder}/recorder"
+    recorder = config.recorder.model_copy(update={"endpoint": endpoint})
+    return config.model_copy(update={"transport": transport, "recorder": recorder})
 
 
 class LineRun:
@@ -141,6 +144,7 @@ class LineRun:
         names = camera_names(config) if config.cameras else ()
         # Of one camera the process is just "capture".
         self._captures = {f"capture-{name}": name for name in names} or {"capture": ""}
+        self._recorders = recorder_processes(config)
 
     def run(self) -> RunResult:
         """Inspect the roll; processes and sockets are gone when this returns or raises."""
@@ -163,7 +167,7 @@ class LineRun:
         return self._result(supervisor)
 
     def _run_roll(self, supervisor: Supervisor, settings: Path) -> None:
-        for name in ("sink", *self._workers):
+        for name in ("sink", *self._workers, *self._recorders):
             supervisor.start(self._command(name, settings))
         if self._wait_until_ready(supervisor):
             for name in self._captures:
@@ -187,20 +191,24 @@ class LineRun:
             "--parent",
             str(os.getpid()),
         )
-        camera = self._captures.get(name)
+        camera = {**self._captures, **self._recorders}.get(name)
         chosen = ("--camera", camera) if camera else ()
         # A sink that dies takes the open regions of the map with it: the roll ends there.
         log = roll_folder(self._config) / "logs" / f"{name}.log"
         return Command(name, arguments + chosen, stage != "sink", log)
 
     def _wait_until_ready(self, supervisor: Supervisor) -> bool:
-        """Whether sink and workers are ready; False when one failed or a stop was requested."""
+        """Whether sink and workers are ready; False when one failed or a stop was requested.
+
+        A recorder that cannot work is waited for as long as it is started again, and then not.
+        """
         while not self._stopping():
             self._look(supervisor)
-            children = supervisor.children.values()
-            if any(child.exit_code is not None for child in children):
+            named = supervisor.children.items()
+            ended = {name for name, child in named if child.exit_code is not None}
+            if ended - self._recorders.keys():
                 return False
-            if all(child.beat and child.beat.state is StageState.READY for child in children):
+            if all(_is_ready(child) for name, child in named if name not in ended):
                 return True
             time.sleep(0.02)
         return False
@@ -232,7 +240,7 @@ class LineRun:
         rest = tuple(name for name in supervisor.children if name != "sink")
         for name in rest:
             supervisor.stop(name)
-        supervisor.wait_for(rest, lambda: self._tick(supervisor))
+        supervisor.wait_for(rest, lambda: self._tick_at_end(supervisor))
 
     def _look(self, supervisor: Supervisor) -> None:
         supervisor.look()
@@ -241,6 +249,11 @@ class LineRun:
     def _tick(self, supervisor: Supervisor) -> None:
         supervisor.hear()
         self._show(Progress(self._phase, tuple(supervisor.children.values()), self._config))
+
+    def _tick_at_end(self, supervisor: Supervisor) -> None:
+        """A recorder that hangs must not hold up the roll after this one."""
+        self._tick(supervisor)
+        supervisor.kill_stalled(tuple(self._recorders))
 
     def _result(self, supervisor: Supervisor) -> RunResult:
         folder = roll_folder(self._config)
@@ -258,7 +271,11 @@ class LineRun:
 
     def _exit_code(self, supervisor: Supervisor, manifest: dict[str, Any]) -> int:
         """The gravest failure: of a stage that could not work, then loss of inspection."""
-        failed = {n: c.exit_code or 0 for n, c in supervisor.children.items() if c.has_failed}
+        failed = {
+            name: child.exit_code or 0
+            for name, child in supervisor.children.items()
+            if child.has_failed and name not in self._recorders
+        }
         known = [code for code in failed.values() if code in (2, 3, 4)]
         if known:
             return known[0]
@@ -268,6 +285,10 @@ class LineRun:
         if code or manifest["outcome"] == COMPLETE:
             return code
         return 1 if failed else 0
+
+
+def _is_ready(child: Child) -> bool:
+    return child.beat is not None and child.beat.state is StageState.READY
 
 
 def _watch(config: Config) -> Watch:

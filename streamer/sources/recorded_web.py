@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from streamer.message import GapReason, Interval, LineBlock, LineFlag, LineLoss
 from streamer.sources.line_buffer import require_fits
 from streamer.sources.pieces import CorruptPieceError, check_bits
@@ -72,13 +74,14 @@ class _Checked:
 class RecordedWeb:
     """Delivers a recording block by block; a buffer shorter than a block gets it in parts.
 
-    `captured_ns` is the time of the replay, so that latencies measured behind it are real; the
-    time of the recording stays in its ledger.
+    Line numbers count from the beginning of the recording. `captured_ns` is the time of the replay,
+    so that latencies measured behind it are real; the time of the recording stays in its ledger.
     """
 
     def __init__(self, opened: Recording, camera: str, first_line: int = 0) -> None:
         self._recording = opened
         self._truth = opened.truth
+        self._origin = opened.header.first_line
         self._camera = camera
         self._first_line = self._end_line = first_line
         self._rows: Iterator[BlockRow | LossRow] | None = opened.rows()
@@ -121,7 +124,8 @@ class RecordedWeb:
         return self._part(buffer, self._hand)
 
     def _next_row(self) -> BlockRow | LossRow | None:
-        for row in self._rows or ():
+        for stored in self._rows or ():
+            row = structs.replace(stored, first_line=stored.first_line - self._origin)
             if end_of(row) > self._first_line or row.first_line >= self._first_line:
                 return row
         return None

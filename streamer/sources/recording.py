@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -23,12 +24,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORMAT = "linescan-recording"
-MAJOR, MINOR = 1, 0
+MAJOR, MINOR = 1, 1  # 1.1: first_line
 HEADER, LEDGER, TRUTH = "recording.json", "ledger.rows", "truth.json"
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
-    """Content of recording.json; readers ignore fields that they do not know."""
+    """Content of recording.json; readers ignore fields that they do not know.
+
+    `first_line` is the line of the roll that a replay begins with: rows keep the roll's numbers.
+    """
 
     format: str
     version: tuple[int, int]
@@ -39,6 +43,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     line_mm: float
     web_speed_m_min: float
     description: str = ""
+    first_line: int = 0
 
     @property
     def web_format(self) -> WebFormat:
@@ -198,3 +203,13 @@ def _check_geometry(folder: Path, header: Header) -> None:
     if header.columns < 1 or header.channels not in (1, 3) or header.bits not in (8, 16):
         msg = f"{folder / HEADER}: columns, channels and bits must describe a web, got {sizes}"
         raise ValueError(msg)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a small file so that it is there whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)

@@ -63,7 +63,7 @@ class Recording:
         A damaged row inside becomes a loss of the lines that it named; a damaged end (the writer
         was killed, the disk ran full) is left out and logged, as nothing says what it was.
         """
-        end_line, damaged, closed = 0, 0, False
+        end_line, damaged, closed = self.header.first_line, 0, False
         for row, line_bytes in self._ledger_rows():
             if row is None:
                 damaged += line_bytes
@@ -107,7 +107,7 @@ class Recording:
 
     def tail(self) -> Tail:
         """Where a writer continues: after the last whole row."""
-        end_line, kept_bytes, read_bytes, closed = 0, 0, 0, False
+        end_line, kept_bytes, read_bytes, closed = self.header.first_line, 0, 0, False
         for row, line_bytes in self._ledger_rows():
             read_bytes += line_bytes
             if row is not None:

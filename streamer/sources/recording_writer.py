@@ -31,9 +31,16 @@ class RecordingWriter:
     """
 
     def __init__(
-        self, folder: Path, web_format: WebFormat, web: Web, segment_bytes: int = SEGMENT_BYTES
+        self,
+        folder: Path,
+        web_format: WebFormat,
+        web: Web,
+        segment_bytes: int = SEGMENT_BYTES,
+        first_line: int = 0,
     ) -> None:
         """Start a new recording in an empty folder, or continue the one in it at its `end_line`.
+
+        A new one begins with line `first_line` of the roll.
 
         Raises:
             FileExistsError: `folder` holds something else.
@@ -41,8 +48,8 @@ class RecordingWriter:
             OSError: the folder cannot be written.
         """
         self.folder = folder
-        self.end_line = 0
-        self._header = _header(web_format, web)
+        self.end_line = first_line
+        self._header = msgspec.structs.replace(_header(web_format, web), first_line=first_line)
         self._closed = False
         self._rows_are_whole = True
         ledger_bytes = self._prepare()
@@ -111,7 +118,7 @@ class RecordingWriter:
         if any(self.folder.iterdir()):
             msg = f"{self.folder}: folder must be empty or a recording, got other files in it"
             raise FileExistsError(msg)
-        _write_whole(self.folder / recording.HEADER, msgspec.json.encode(self._header))
+        recording.write_whole(self.folder / recording.HEADER, msgspec.json.encode(self._header))
         return 0
 
     def _check(self, item: LineBlock | LineLoss) -> None:
@@ -149,7 +156,7 @@ class RecordingWriter:
         _write_all(self._ledger, recording.encode_row(CloseRow(self.end_line)))
         os.fsync(self._ledger.fileno())
         if truth:
-            _write_whole(self.folder / recording.TRUTH, truth)
+            recording.write_whole(self.folder / recording.TRUTH, truth)
 
 
 class _Segments:
@@ -185,16 +192,6 @@ def _write_all(file: IO[bytes], payload: bytes) -> None:
     rest = memoryview(payload)
     while rest:
         rest = rest[file.write(rest) :]
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write a small file so that it is there whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def _header(web_format: WebFormat, web: Web) -> Header:

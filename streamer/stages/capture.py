@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 
     from streamer.ports import LineSource, Link, Switchboard, Waiting
     from streamer.stages.pulse import Pulse
+    from streamer.stages.recorder_feed import RecorderFeed
     from streamer.tiling import Allocate, TileRow
 
 _LOG = logging.getLogger(__name__)
 NS_PER_S = 1_000_000_000
 MAX_OUTBOX = 10_000
 MAX_SILENCE_S = 30.0
+RECORDER_PATIENCE_NS = NS_PER_S
 GREETING_S = 1.0
 TRUTH_LIMIT_MS = 60_000  # a simulated web that was resumed renders its earlier defects again
 STOPPED_ON_REQUEST = "stopped on request"
@@ -50,13 +52,15 @@ class CapturePlan:
 class CaptureLinks:
     """Capture's connections: workers, the sink's ledger, and waiting on both.
 
-    `allocate` gives the memory that tiles are cut into on their way to the workers.
+    `allocate` gives the memory that tiles are cut into on their way to the workers; `recorder`
+    takes what it can of everything that the source delivers.
     """
 
     workers: Switchboard
     ledger: Link
     wait: Waiting
     allocate: Allocate = np.empty
+    recorder: RecorderFeed | None = None
 
 
 @dataclass(slots=True)
@@ -93,6 +97,8 @@ class CaptureStage:
         start = start_tiling(self.plan.origin, self.plan.grid, resume.first_line, resume.sequence)
         self._tiling = replace(start, allocate=self.links.allocate)
         self._rows = resume.sequence
+        if self.links.recorder is not None:
+            self.links.recorder.begin(resume.first_line)
         source = self.open_source(resume.first_line)
         reader = self._reader = SourceReader(source, self.plan.block_lines)
         try:
@@ -104,6 +110,7 @@ class CaptureStage:
         self.pulse.figures = dict(reader.health)
         self.pulse.announce_busy(TRUTH_LIMIT_MS)
         self._end_roll(self._tiling.next_line, source.truth, fault)
+        self._end_recording(self._tiling.next_line, source.truth)
         return fault
 
     def _greet(self) -> Resume | None:
@@ -138,6 +145,8 @@ class CaptureStage:
             if isinstance(block, SourceEnd):
                 return block.fault
             if block is not None:
+                if self.links.recorder is not None:
+                    self.links.recorder.hand_over(block)
                 if isinstance(block, LineBlock):
                     self.pulse.notices = block.notices
                 self._tiling, rows = cut(self._tiling, block)
@@ -249,3 +258,15 @@ class CaptureStage:
                 _LOG.error("the sink does not take the end of the roll")
                 return
         self.pulse.enter(StageState.STOPPED)
+
+    def _end_recording(self, last_line: int, truth: bytes) -> None:
+        """Tell the recorder where the roll ended, with all done that anybody waits for."""
+        recorder, deadline_ns = self.links.recorder, self.pulse.now_ns() + RECORDER_PATIENCE_NS
+        if recorder is None:
+            return
+        self.pulse.announce_busy(int(MAX_SILENCE_S * 1000))
+        while not recorder.end(last_line, truth):
+            if self.pulse.now_ns() > deadline_ns:
+                _LOG.error("the recorder does not take the end of the roll")
+                return
+            self.links.wait(20)

@@ -54,9 +54,9 @@ class _Socket:
         if self.rejected % 1000 == 1:
             _LOG.warning("%s: dropped message %d: %s", self.endpoint, self.rejected, error)
 
-    def close(self) -> None:
-        """Flush for at most LINGER_MS and release."""
-        self.raw.close(LINGER_MS)
+    def close(self, linger_ms: int | None = None) -> None:
+        """Flush for at most `linger_ms` (default LINGER_MS) and release."""
+        self.raw.close(LINGER_MS if linger_ms is None else linger_ms)
 
 
 class ZmqLink(_Socket):
@@ -116,13 +116,15 @@ class ZmqHub:
         socket.setsockopt(zmq.IDENTITY, name.encode())
         return self._keep(ZmqLink(self._connect(socket, endpoint), endpoint))
 
-    def bind_inlet(self, endpoint: str) -> ZmqLink:
-        """PULL bound at `endpoint`."""
-        return self._keep(ZmqLink(self._bind(self._open(zmq.PULL), endpoint), endpoint))
+    def bind_inlet(self, endpoint: str, most_waiting: int = HIGH_WATER_MARK) -> ZmqLink:
+        """PULL bound at `endpoint`; of each peer so many messages may wait in it."""
+        socket = self._open(zmq.PULL, most_waiting)
+        return self._keep(ZmqLink(self._bind(socket, endpoint), endpoint))
 
-    def connect_outlet(self, endpoint: str) -> ZmqLink:
-        """PUSH connected to the inlet at `endpoint`."""
-        link = ZmqLink(self._connect(self._open(zmq.PUSH), endpoint), endpoint)
+    def connect_outlet(self, endpoint: str, most_waiting: int = HIGH_WATER_MARK) -> ZmqLink:
+        """PUSH connected to the inlet at `endpoint`; so many messages may wait in it."""
+        socket = self._open(zmq.PUSH, most_waiting)
+        link = ZmqLink(self._connect(socket, endpoint), endpoint)
         self._sockets.append(link)
         return link
 
@@ -130,17 +132,17 @@ class ZmqHub:
         """See ports.Waiting."""
         self._poller.poll(timeout_ms)
 
-    def close(self) -> None:
-        """Close all sockets, each flushing for at most LINGER_MS."""
+    def close(self, linger_ms: int | None = None) -> None:
+        """Close all sockets, each flushing for at most `linger_ms` (default LINGER_MS)."""
         for socket in self._sockets:
-            socket.close()
+            socket.close(linger_ms)
         self._sockets.clear()
         self._context.term()
 
-    def _open(self, kind: int) -> zmq.Socket[bytes]:
+    def _open(self, kind: int, most_waiting: int = HIGH_WATER_MARK) -> zmq.Socket[bytes]:
         socket = self._context.socket(kind)
-        socket.setsockopt(zmq.SNDHWM, HIGH_WATER_MARK)
-        socket.setsockopt(zmq.RCVHWM, HIGH_WATER_MARK)
+        socket.setsockopt(zmq.SNDHWM, most_waiting)
+        socket.setsockopt(zmq.RCVHWM, most_waiting)
         socket.setsockopt(zmq.LINGER, LINGER_MS)
         return socket
 

@@ -36,6 +36,8 @@ MESSAGES = [
     p.EndOfRoll("r", "c", 8, 1, False, "why", b"{}"),
     p.ProfileQuery("r", "c"),
     p.SlotTile(ADDRESS, p.Slot("linescan-tiles-c-1-0a", 3, 7, 128), b"header"),
+    p.ToRecord("i", 3, 16, 1, 8, "sim", loss=m.LineLoss("c", 4, 2, m.GapReason.OVERLOAD, 7, "x")),
+    p.EndOfRecording("i", 4, 900, b"{}"),
 ]
 
 

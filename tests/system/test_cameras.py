@@ -66,12 +66,11 @@ def test_two_cameras_are_one_web(start_line, line_file, web):
     file.write_text(yaml.safe_dump({"source": whole}), encoding="utf-8")
     one = start_line(command=("run", "--config", str(file)), roll__name="one", **SETTINGS)
     assert one.finish()[0] == 0
-    # The same defects at the same places; at the seam the cameras see no neighbour.
-    found, expected = boxes(line), boxes(one)
-    assert len(expected) >= 4
-    assert len(found) >= len(expected) - 1
-    near = [any(touches(a, b) for b in found) for a in expected]
-    assert sum(near) >= len(expected) - 1
+    # What is plainly a defect is one here and there, at the same place; a faint one may be missed,
+    # for every camera learns its level from its own columns and sees no neighbour at the seam.
+    found, plain = boxes(line), [box for box in boxes(one) if box[4] > 1.5]
+    assert len(plain) >= 3
+    assert all(any(touches(a, b) for b in found) for a in plain)
 
 
 def test_a_killed_camera_comes_back_and_costs_its_own_lines_alone(start_line, line_file):
@@ -92,11 +91,13 @@ def test_a_killed_camera_comes_back_and_costs_its_own_lines_alone(start_line, li
 
 
 def boxes(line):
-    """(first line, end line, first column, end column) of every defect, from the defect log."""
+    """(first line, end line, first mm, end mm, peak) of every defect, from the defect log."""
     import sqlite3
 
     with sqlite3.connect(line.folder / "defects.sqlite") as log:
-        rows = log.execute("SELECT first_line, end_line, cross_first_mm, cross_end_mm FROM defects")
+        rows = log.execute(
+            "SELECT first_line, end_line, cross_first_mm, cross_end_mm, peak FROM defects"
+        )
         return rows.fetchall()
 
 
