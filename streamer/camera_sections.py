@@ -63,7 +63,7 @@ class CameraSettings(Section):
     chunks: ChunkNames = ChunkNames()
     encoder_counts_per_line: float | None = None
     wait_for_camera_s: float = Field(default=0.0, ge=0, le=86400)
-    stall_s: float = Field(default=1.0, ge=0.1, le=3600)
+    stall_s: float | None = Field(default=None, ge=0.1, le=3600)
     silence: Literal["auto", "loss", "standing"] = "auto"
     reconnect_max_s: float = Field(default=5.0, ge=0.1, le=600)
     buffer_frames: int = Field(default=32, ge=2, le=4096)

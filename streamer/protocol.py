@@ -25,10 +25,15 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """The sink's answer to Hello: where the ledger of this roll ends (0, 0 at the start)."""
+    """The sink's answer to Hello: where the ledger of this roll ends (0, 0 at the start).
+
+    `captured_ns` (UTC) is when the web was last seen: the capture time of the last row, before the
+    first row that of the roll's beginning; 0 when nobody has seen the web yet.
+    """
 
     first_line: int
     sequence: int
+    captured_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from streamer.config import Config, Edges, Source
     from streamer.ports import LineSource
+    from streamer.sources.live import Live
 
 
 def camera_names(config: Config) -> tuple[str, ...]:
@@ -83,8 +84,12 @@ def camera_places(config: Config) -> tuple[CameraPlace, ...]:
     return tuple(places)
 
 
-def open_camera(config: Config, name: str, first_line: int = 0) -> LineSource:
+def open_camera(
+    config: Config, name: str, first_line: int = 0, live: Live | None = None
+) -> LineSource:
     """The source of one camera, cut to the columns that it inspects, from web line `first_line`.
+
+    `live` is what one whose web runs by itself must know.
 
     Raises:
         ConfigError: there is no such camera, or it sees less of the web than it is to inspect.
@@ -95,12 +100,13 @@ def open_camera(config: Config, name: str, first_line: int = 0) -> LineSource:
 
     index = camera_index(config, name)
     if not config.cameras:
-        return open_source(config.source, config.web, first_line, config.edges, config.light)
+        given = config.edges, config.light, live
+        return open_source(config.source, config.web, first_line, *given)
     place, shift = camera_places(config)[index], _first_columns(config)[index]
     later_mm = config.cameras[index - 1].later_mm if index else 0.0
     skipped = round(later_mm / config.web.down_mm)
     settings, edges = camera_sources(config)[index], _camera_edges(config, index)
-    source = open_source(settings, config.web, first_line + skipped, edges, config.light)
+    source = open_source(settings, config.web, first_line + skipped, edges, config.light, live)
     kept = Interval(place.columns.first - shift, place.columns.end - shift)
     try:
         return CroppedSource(source, Share(kept, place.columns.first, skipped))

@@ -30,8 +30,10 @@ from streamer.compose.tile_links import chosen_slots, tile_inlets, tile_outlet
 from streamer.config import Config, ConfigError
 from streamer.decision import DecisionSettings
 from streamer.dispatch import DispatchSettings
+from streamer.protocol import Resume
 from streamer.scoring.rolling_plan import RollingPlan
 from streamer.sources.camera_port import CameraFault
+from streamer.sources.live import Live
 from streamer.stages.announcer import AlarmOrigin
 from streamer.stages.capture import CaptureLinks, CapturePlan, CaptureStage
 from streamer.stages.pulse import Pulse
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 
 ORPHAN_TIMEOUT_MS = 3000
 LAST_BEAT_MS = 200  # a recorder outlives the sink, which takes no beat then
+_BEGINNING = Resume(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +76,10 @@ def open_configured_source(config: Config, first_line: int = 0) -> LineSource:
     return open_source(config.source, config.web, first_line, config.edges, config.light)
 
 
-def open_patiently(setting: Setting, camera: str, first_line: int = 0) -> LineSource:
+def open_patiently(setting: Setting, camera: str, resume: Resume = _BEGINNING) -> LineSource:
     """As open_camera; under a parent, which saw the camera, it may come back first.
+
+    What passed of a live web since the resumed ledger ends is lost, and the source says so.
 
     Raises:
         CameraFault: the camera stays away for half of `supervisor.start_timeout_ms`.
@@ -82,9 +87,10 @@ def open_patiently(setting: Setting, camera: str, first_line: int = 0) -> LineSo
     config = setting.config
     patience_s = config.supervisor.start_timeout_ms / 2000 if config.transport.beats else 0.0
     deadline = time.monotonic() + patience_s
+    live = Live(resume.captured_ns, setting.stopping)
     while True:
         try:
-            return open_camera(config, camera, first_line)
+            return open_camera(config, camera, resume.first_line, live)
         except CameraFault:
             if setting.stopping() or time.monotonic() >= deadline:
                 raise
@@ -100,11 +106,11 @@ def run_capture(setting: Setting) -> str:
     hub = ZmqHub()
     unused = [source]  # a source that the stage has taken is the stage's to close
 
-    def take_source(first_line: int) -> LineSource:
-        if first_line == 0:
+    def take_source(resume: Resume) -> LineSource:
+        if resume == _BEGINNING:
             return unused.pop()
         unused.pop().close()
-        return open_patiently(setting, name, first_line)
+        return open_patiently(setting, name, resume)
 
     try:
         form = source.format

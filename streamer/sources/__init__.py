@@ -8,6 +8,7 @@ from streamer import config
 
 if TYPE_CHECKING:
     from streamer.ports import LineSource
+    from streamer.sources.live import Live
 
 
 def open_source(
@@ -16,16 +17,18 @@ def open_source(
     first_line: int = 0,
     edges: config.Edges | None = None,
     light: config.Light | None = None,
+    live: Live | None = None,
 ) -> LineSource:
     """The configured source, its light evened, its edges masked, paced as the settings say.
 
     Without `edges` and `light` everything is delivered as it was seen: that is what is recorded.
-    Lines before `first_line` are skipped: a restarted capture continues where the ledger ends.
+    Lines before `first_line` are skipped: a restarted capture continues where the ledger ends. A
+    web that runs by itself does not wait for it: `live` tells such a source since when it ran.
 
     Raises:
         FileNotFoundError, ValueError, OSError: what is configured cannot be opened.
     """
-    source = _corrected(_open_fast(settings, web, first_line), light, web)
+    source = _corrected(_open_fast(settings, web, first_line, live), light, web)
     source = _with_edges(source, web, edges)
     if isinstance(settings, config.StreamSource) or settings.pace == "fast":
         return source
@@ -50,7 +53,9 @@ def _with_edges(source: LineSource, web: config.Web, edges: config.Edges | None)
     return EdgedSource(source, EdgePlan.of(edges, web))
 
 
-def _open_fast(settings: config.Source, web: config.Web, first_line: int) -> LineSource:
+def _open_fast(
+    settings: config.Source, web: config.Web, first_line: int, live: Live | None
+) -> LineSource:
     match settings:
         case config.SimulatorSource():
             from streamer.sources.simulated_camera import open_simulated
@@ -61,16 +66,18 @@ def _open_fast(settings: config.Source, web: config.Web, first_line: int) -> Lin
 
             return open_replay(settings, web, first_line)
         case config.StreamSource():
-            return _open_stream(settings, web, first_line)
+            return _open_stream(settings, web, first_line, live)
         case config.GenicamSource() | config.GentlSource():
             from streamer.sources.camera_lines import open_camera_lines
 
-            return open_camera_lines(settings, web, first_line)
+            return open_camera_lines(settings, web, first_line, live)
         case _:
             assert_never(settings)
 
 
-def _open_stream(settings: config.StreamSource, web: config.Web, first_line: int) -> LineSource:
+def _open_stream(
+    settings: config.StreamSource, web: config.Web, first_line: int, live: Live | None
+) -> LineSource:
     from streamer.sources.area_scan import AreaRules
     from streamer.sources.area_scan_source import AreaScanSource
     from streamer.sources.video_stream import StreamPlan, VideoStream
@@ -88,4 +95,4 @@ def _open_stream(settings: config.StreamSource, web: config.Web, first_line: int
         settings.credentials_variable,
     )
     stream = VideoStream(plan)
-    return AreaScanSource(stream, rules, stream.lines, first_line)
+    return AreaScanSource(stream, rules, stream.lines, first_line, live)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Literal, assert_never
 
 from streamer.message import GapReason, LineBlock, LineLoss, require
 from streamer.sources.displacement import Displacement, measure_displacement
+from streamer.sources.frame import FrameBreak
 
 if TYPE_CHECKING:
     from streamer.message import PixelArray
-    from streamer.sources.frame import Frame, FrameBreak
+    from streamer.sources.frame import Frame
 
 Motion = Literal["up", "down", "left", "right"]
 _NS_PER_S = 1_000_000_000
@@ -57,8 +58,26 @@ class AreaCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Away:
+    """Nobody sees the web since `since_ns` (UTC), when the lines before `end_line` had been seen.
+
+    `height` is a picture's along the web, `broken` the newest break.
+    """
+
+    since_ns: int
+    end_line: int
+    height: int
+    broken: FrameBreak
+
+    def line_at(self, now_ns: int, line_rate_hz: float) -> int:
+        """Web line that the newest row of a picture would show after, by time."""
+        passed_s = max(0, now_ns - self.since_ns) / _NS_PER_S
+        return self.end_line + round(passed_s * line_rate_hz)
+
+
+@dataclass(frozen=True, slots=True)
 class AreaState:
-    """The last picture and where it lies; lines before `next_line` have been delivered.
+    """The last picture and where it lies; lines before `next_line` are delivered or lost.
 
     `position` is the web line of the picture's row 0, to a fraction of a line.
     """
@@ -67,6 +86,7 @@ class AreaState:
     next_line: int = 0
     position: float = 0.0
     last: Frame | None = None
+    away: Away | None = None
     counts: AreaCounts = field(default_factory=AreaCounts)
 
 
@@ -95,6 +115,10 @@ def take_picture(state: AreaState, frame: Frame) -> AreaStep:
     or runs back shows nothing new until it has passed the furthest line again.
     """
     counts = replace(state.counts, pictures=state.counts.pictures + 1)
+    if state.away is not None:
+        state, lost = _end_away(replace(state, counts=counts), state.away, frame)
+        state, out = _deliver(state, frame)
+        return state, (*lost, *out)
     if state.last is None:
         start = replace(state, position=float(state.next_line), counts=counts)
         return _deliver(start, frame)
@@ -102,16 +126,63 @@ def take_picture(state: AreaState, frame: Frame) -> AreaStep:
     return _deliver(state, frame)
 
 
+def unseen_since(since_ns: int, line: int, height: int, detail: str) -> Away:
+    """The web before `line` was seen at `since_ns` (UTC), by somebody else."""
+    broken = FrameBreak("", since_ns, since_ns, detail=detail, is_ongoing=True)
+    return Away(since_ns, line, height, broken)
+
+
 def take_break(state: AreaState, broken: FrameBreak) -> AreaStep:
-    """Lines that passed while the camera was away, by time and speed; a new piece follows."""
-    away_s = (broken.captured_ns - broken.since_ns) / _NS_PER_S
-    count = max(1, round(away_s * state.rules.line_rate_hz))
+    """The camera is away, or back before its next picture, which starts a new piece.
+
+    While it is away, lines are lost by time and speed as they pass; the last ones, as many as a
+    picture is high, may still be seen.
+    """
+    away = replace(state.away or _leave(state, broken), broken=broken)
+    state = replace(state, last=None, away=away)
+    if not broken.is_ongoing:
+        return state, ()
+    line = away.line_at(broken.captured_ns, state.rules.line_rate_hz)
+    return _lose(state, away, line - away.height, broken.captured_ns)
+
+
+def stop_pictures(state: AreaState, now_ns: int) -> AreaStep:
+    """The reader stops at `now_ns` (UTC): what is lost by then while the camera is away."""
+    away = state.away
+    if away is None:
+        return state, ()
+    broken = away.broken
+    until_ns = max(broken.captured_ns, now_ns) if broken.is_ongoing else broken.captured_ns
+    return _lose(state, away, away.line_at(until_ns, state.rules.line_rate_hz), until_ns)
+
+
+def _leave(state: AreaState, broken: FrameBreak) -> Away:
+    """Where the web was when it was last seen."""
+    if state.last is None:
+        return Away(broken.since_ns, state.next_line, 0, broken)
+    height = len(upright(state.last.pixels, state.rules.motion))
+    return Away(state.last.captured_ns, round(state.position + height), height, broken)
+
+
+def _end_away(state: AreaState, away: Away, frame: Frame) -> AreaStep:
+    """Place the first picture by time; at least one line is lost, for nothing joins the two."""
+    height = len(upright(frame.pixels, state.rules.motion))
+    top = away.line_at(frame.captured_ns, state.rules.line_rate_hz) - height
+    said = state.next_line > away.end_line
+    line = max(top, state.next_line + (0 if said else 1))
+    state, lost = _lose(state, away, line, frame.captured_ns)
+    return replace(state, position=float(top), away=None), lost
+
+
+def _lose(state: AreaState, away: Away, line: int, now_ns: int) -> AreaStep:
+    """The web before `line` is lost, as far as it was neither delivered nor lost."""
+    count, broken = line - state.next_line, away.broken
+    if count <= 0:
+        return state, ()
     detail = f"{broken.detail}; {count} lines by time".removeprefix("; ")
-    loss = LineLoss(
-        broken.camera, state.next_line, count, broken.reason, broken.captured_ns, detail
-    )
+    loss = LineLoss(broken.camera, state.next_line, count, broken.reason, now_ns, detail)
     counts = replace(state.counts, lost_lines=state.counts.lost_lines + count)
-    return replace(state, next_line=state.next_line + count, last=None, counts=counts), (loss,)
+    return replace(state, next_line=line, counts=counts), (loss,)
 
 
 def _move(state: AreaState, last: Frame, frame: Frame) -> AreaState:

@@ -7,9 +7,16 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from streamer.message import LineBlock
-from streamer.sources.area_scan import AreaState, take_break, take_picture
+from streamer.sources.area_scan import (
+    AreaState,
+    stop_pictures,
+    take_break,
+    take_picture,
+    unseen_since,
+)
 from streamer.sources.frame import FrameBreak
 from streamer.sources.line_buffer import new_buffer
+from streamer.sources.live import RESTARTED, Live
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,10 +42,20 @@ class AreaScanSource:
         rules: AreaRules,
         picture_lines: int,
         first_line: int = 0,
+        live: Live | None = None,
     ) -> None:
-        """Own `frames`, whose pictures are `picture_lines` high."""
+        """Own `frames`, whose pictures are `picture_lines` high.
+
+        `live`: the web runs by itself, and passes while nobody looks.
+        """
         self._frames, self._lines = frames, picture_lines
+        self._live = live or Live()
         self._state = AreaState(rules, first_line)
+        if since_ns := self._live.since_ns:
+            is_upright = rules.motion in ("up", "down")
+            height = picture_lines if is_upright else frames.format.columns
+            away = unseen_since(since_ns, first_line, height, RESTARTED)
+            self._state = replace(self._state, away=away)
         self._told: deque[LineBlock | LineLoss] = deque()
         self._ended = False
         self._camera = ""
@@ -78,6 +95,11 @@ class AreaScanSource:
         self._frames.close()
 
     def _read(self) -> None:
+        if self._live.stopping():
+            self._ended = True
+            self._state, lines = stop_pictures(self._state, self._live.now_ns())
+            self._told += lines
+            return
         try:
             item = self._frames.read_frame(READ_TIMEOUT_S)
         except EOFError:

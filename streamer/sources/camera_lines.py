@@ -14,33 +14,45 @@ if TYPE_CHECKING:
     from streamer.camera_sections import CameraSettings
     from streamer.config import Web
     from streamer.sources.frame import FrameSource
+    from streamer.sources.live import Live
 
 
 def open_camera_lines(
-    settings: GenicamSource | GentlSource, web: Web, first_line: int = 0
+    settings: GenicamSource | GentlSource,
+    web: Web,
+    first_line: int = 0,
+    live: Live | None = None,
 ) -> FrameLineSource:
     """The lines of the camera that `settings` name, the first one as web line `first_line`.
+
+    With `live.since_ns` the web that has passed since then is lost before it.
 
     Raises:
         CameraFault: the library is not installed, or the camera does not answer.
         ValueError: the camera does not take a setting.
     """
-    return FrameLineSource(open_camera(settings), line_rules(settings, web), first_line)
+    frames, rules = open_camera(settings, web.line_rate_hz), line_rules(settings, web)
+    return FrameLineSource(frames, rules, first_line, live=live)
 
 
-def open_camera(settings: GenicamSource | GentlSource) -> FrameSource:
-    """The frames of the camera that `settings` name; raises as open_camera_lines does."""
+def open_camera(
+    settings: GenicamSource | GentlSource, web_rate_hz: float | None = None
+) -> FrameSource:
+    """The frames of the camera that `settings` name; raises as open_camera_lines does.
+
+    `web_rate_hz`: lines/s that are expected of a camera that is not told its rate.
+    """
     match settings:
         case GenicamSource():
             require_installed("genicam", "viva_genicam", "camera")
             from streamer.sources.genicam_viva import open_genicam
 
-            return open_genicam(settings)
+            return open_genicam(settings, web_rate_hz)
         case GentlSource():
             require_installed("gentl", "harvesters", "gentl")
             from streamer.sources.gentl import open_gentl
 
-            return open_gentl(settings)
+            return open_gentl(settings, web_rate_hz)
         case _:
             assert_never(settings)
 

@@ -54,7 +54,8 @@ class Frame:
 class FrameBreak:
     """Frames that never come, how many unknown; after it the counters may start anew.
 
-    The stream stood still from `since_ns` (UTC, the last good frame) to `captured_ns`.
+    The stream stood still from `since_ns` (UTC, the last good frame) to `captured_ns`. While
+    `is_ongoing` the camera is still away: what has passed by now is lost, and more will be.
     """
 
     camera: str
@@ -62,6 +63,7 @@ class FrameBreak:
     captured_ns: int
     reason: GapReason = GapReason.CAMERA_LOSS
     detail: str = ""
+    is_ongoing: bool = False
 
     def __post_init__(self) -> None:
         rule = "FrameBreak must have since_ns <= captured_ns"

@@ -37,7 +37,8 @@ class LineCounts:
     stream were told by the source, `restarts` of the counters were found here.
     Lines: `delivered_lines`; of the web lost as camera loss, partial frame and overspeed
     (`lost_lines`, `partial_lines`, `overspeed_lines`); captured but not delivered because the web
-    stood still (`standing_lines`) or had been seen before (`seen_again_lines`).
+    stood still (`standing_lines`) or had been seen before (`seen_again_lines`). `overstated_lines`
+    were said to be lost by time while the camera was away, and did not pass as it turned out.
     """
 
     frames: int = 0
@@ -53,6 +54,7 @@ class LineCounts:
     overspeed_lines: int = 0
     standing_lines: int = 0
     seen_again_lines: int = 0
+    overstated_lines: int = 0
 
     def plus(self, **counts: int) -> LineCounts:
         """With each named count raised by so many."""

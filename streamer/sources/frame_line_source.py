@@ -13,9 +13,11 @@ from streamer.sources.frame_lines import (
     finish_lines,
     give_up,
     start_lines,
+    stop_lines,
     take_frame,
 )
 from streamer.sources.line_buffer import new_buffer
+from streamer.sources.live import Live
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,10 +49,15 @@ class FrameLineSource:
         first_line: int = 0,
         restamp_ns: Callable[[], int] | None = None,
         read_timeout_s: float = READ_TIMEOUT_S,
+        live: Live | None = None,
     ) -> None:
-        """Own `frames`; `restamp_ns` is the clock when theirs is not the time of this machine."""
+        """Own `frames`; `restamp_ns` is the clock when theirs is not the time of this machine.
+
+        `live`: the web runs by itself, and passes while nobody looks.
+        """
         self._frames = frames
-        self._state = start_lines(rules, first_line)
+        self._live = live or Live()
+        self._state = start_lines(rules, first_line, self._live.since_ns)
         self._restamp_ns = restamp_ns
         self._read_timeout_s = read_timeout_s
         self._told: deque[LineBlock | LineLoss] = deque()
@@ -94,6 +101,10 @@ class FrameLineSource:
 
     def _read(self) -> None:
         """Take what the camera has next, once."""
+        if self._live.stopping():
+            self._ended = True
+            self._keep(stop_lines(self._state, self._live.now_ns()))
+            return
         try:
             item = self._frames.read_frame(self._read_timeout_s)
         except EOFError:

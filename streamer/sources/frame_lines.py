@@ -17,6 +17,9 @@
 #   overspeed when the web ran ahead of the lines, camera_loss when it stopped within the frame.
 # - Lines of a frame between two skips are too few to be inspected below SHORTEST_RUN: they are part
 #   of the loss.
+# - While a break is ongoing, what has passed by time is said to be lost piece by piece. The rest
+#   follows when the camera is back; if the way was shorter than what was said, the web goes on
+#   behind that, and the difference is counted (overstated_lines): nothing is ever said twice.
 # - No frame is delivered again, whatever its counters say after a break: see frame_order.py.
 
 from __future__ import annotations
@@ -37,7 +40,8 @@ from streamer.sources.frame_order import (
     give_up_missing,
     put_in_order,
 )
-from streamer.sources.frame_places import Scale, Track, place
+from streamer.sources.frame_places import Scale, Track, place, tie
+from streamer.sources.live import RESTARTED
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -85,7 +89,10 @@ class LineRules:
 
 @dataclass(frozen=True, slots=True)
 class LineState:
-    """`next_line` is the high-water mark: all web before it is delivered or lost."""
+    """`next_line` is the high-water mark: all web before it is delivered or lost.
+
+    The web before `said_line` was said to be lost by time in the break that lasts; 0: none was.
+    """
 
     rules: LineRules
     order: OrderState
@@ -94,6 +101,7 @@ class LineState:
     last: LastFrame | None = None
     broken: FrameBreak | None = None
     tally: LineCounts = field(default_factory=LineCounts)
+    said_line: int = 0
 
     @property
     def counts(self) -> LineCounts:
@@ -110,9 +118,16 @@ Lines: TypeAlias = tuple[LineBlock | LineLoss, ...]
 LineStep: TypeAlias = tuple[LineState, Lines]
 
 
-def start_lines(rules: LineRules, first_line: int = 0) -> LineState:
-    """State before the first frame, whose first line will be web line `first_line`."""
-    return LineState(rules, OrderState(rules.order), first_line, Track(first_line))
+def start_lines(rules: LineRules, first_line: int = 0, since_ns: int = 0) -> LineState:
+    """State before the first frame, whose first line will be web line `first_line`.
+
+    With `since_ns` (UTC; not 0) the line before that one was seen then, and the web has run on.
+    """
+    state = LineState(rules, OrderState(rules.order), first_line, Track(first_line))
+    if not since_ns:
+        return state
+    unseen = FrameBreak("", since_ns, since_ns, detail=RESTARTED, is_ongoing=True)
+    return replace(state, broken=unseen, last=_last_before(unseen, first_line))
 
 
 def take_frame(state: LineState, item: Frame | FrameBreak) -> LineStep:
@@ -125,7 +140,9 @@ def take_frame(state: LineState, item: Frame | FrameBreak) -> LineStep:
         since_ns = (state.broken or item).since_ns
         broken = replace(item, since_ns=min(since_ns, item.since_ns))
         tally, order = state.tally.plus(breaks=1), begin_anew(state.order)
-        return replace(state, broken=broken, tally=tally, order=order), lines
+        state = replace(state, broken=broken, tally=tally, order=order)
+        state, said = _say_lost(state) if item.is_ongoing else (state, ())
+        return state, (*lines, *said)
     order, due = put_in_order(state.order, item)
     return _take_all(replace(state, order=order), due)
 
@@ -139,12 +156,40 @@ def give_up(state: LineState) -> LineStep:
 def finish_lines(state: LineState) -> LineStep:
     """The stream has ended: the frames that wait, and what is known to be lost behind them."""
     state, lines = give_up(state)
+    state, lost = _lose_rest(state)
+    return state, (*lines, *lost)
+
+
+def stop_lines(state: LineState, now_ns: int) -> LineStep:
+    """As finish_lines, for a reader that stops at `now_ns` (UTC); a break may last until then."""
+    broken = state.broken
+    if broken is not None and broken.is_ongoing:
+        until_ns = max(broken.captured_ns, now_ns)
+        state = replace(state, broken=replace(broken, captured_ns=until_ns))
+    return finish_lines(state)
+
+
+def _say_lost(state: LineState) -> LineStep:
+    """What has passed by time in a break that lasts; before any frame, since it began."""
+    if state.last is None and state.broken is not None:
+        state = replace(state, last=_last_before(state.broken, state.track.next_line))
+    state, lost = _lose_rest(state)
+    return replace(state, said_line=state.next_line if lost else state.said_line), lost
+
+
+def _lose_rest(state: LineState) -> LineStep:
     if state.last is None:
-        return state, lines
+        return state, ()
     jump = end_of_stream(_before(state), state.rules.scale)
-    lost = losses(jump, state.next_line, state.last.captured_ns, state.last.camera)
+    until_ns = (state.broken or state.last).captured_ns
+    lost = losses(jump, state.next_line, until_ns, state.last.camera)
     tally, mark = _told(state.tally, state.next_line, lost)
-    return replace(state, tally=tally, next_line=mark), (*lines, *lost)
+    return replace(state, tally=tally, next_line=mark), lost
+
+
+def _last_before(broken: FrameBreak, line: int) -> LastFrame:
+    """In place of a frame that nobody remembers: it ended where the break began."""
+    return LastFrame(broken.camera, 0, 0, None, broken.since_ns, line)
 
 
 def _take_all(state: LineState, due: tuple[Ordered, ...]) -> LineStep:
@@ -162,9 +207,14 @@ def _before(state: LineState) -> Before:
 def _take(state: LineState, ordered: Ordered) -> LineStep:
     frame, rules = ordered.frame, state.rules
     jump = jump_to(ordered, _before(state), rules.scale, rules.bits)
+    overstated = max(0, state.said_line - jump.line)
+    if overstated:
+        track = tie(frame, state.said_line, jump.track, rules.scale)
+        jump = replace(jump, line=state.said_line, track=track)
     places = place(frame, jump.line, jump.track, rules.scale)
     last = _remember(frame, places)
     tally = state.tally.plus(partial_frames=int(last.filler > 0), restarts=int(jump.restarted))
+    tally = tally.plus(overstated_lines=overstated)
     if places.lines is None:
         lines = _lost_stretch(state, frame, places, jump)
     else:

@@ -13,6 +13,7 @@ from streamer.sources.camera_health import CameraHealth
 from streamer.sources.camera_port import CameraFault
 from streamer.sources.errand import Errand
 from streamer.sources.frame import FrameBreak
+from streamer.sources.frame_pace import FramePace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +27,7 @@ _LOG = logging.getLogger(__name__)
 _FIRST_DELAY_S = 0.25
 _FIGURES_EVERY_S = 1.0
 _ANSWER_S = 0.5  # a camera answers within milliseconds
+_SAY_EVERY_NS = 1_000_000_000  # how far the ledger lags behind while the camera is away
 
 
 def first_session(
@@ -52,13 +54,21 @@ def first_session(
 class GenicamCamera:
     """One camera as a FrameSource: set up and read back, watched, and found again when lost.
 
-    Every loss is one FrameBreak when it is noticed and one when the camera is back, together from
-    the last good frame to the first moment of the new session. `read_frame` and `close` may be
-    called from two threads; `close` waits for the read.
+    Every loss is a FrameBreak when it is noticed, one each second while it lasts and one when the
+    camera is back, together from the last good frame to the first moment of the new session.
+    `read_frame` and `close` may be called from two threads; `close` waits for the read.
     """
 
-    def __init__(self, driver: CameraDriver, settings: CameraSettings, camera: str) -> None:
+    def __init__(
+        self,
+        driver: CameraDriver,
+        settings: CameraSettings,
+        camera: str,
+        web_rate_hz: float | None = None,
+    ) -> None:
         """Open the camera, waiting for it as long as the settings allow.
+
+        `web_rate_hz`: lines/s to expect where the settings do not tell the camera's rate.
 
         Raises:
             CameraFault: it is not there, or another program holds it.
@@ -84,6 +94,8 @@ class GenicamCamera:
             raise
         self._image = session.image
         self._session: CameraSession | None = session
+        self._pace = FramePace(settings.stall_s, settings.line_rate_hz or web_rate_hz)
+        self._probe: Errand[None] | None = None
         self._started = False  # web that passes before the first read is not of the roll
 
     @property
@@ -133,6 +145,8 @@ class GenicamCamera:
         self._session, self._started = session, True
         self._maker = FrameMaker(self._camera, self._image, self._settings.chunks)
         self._seen_s = self._asked_s = now_s
+        self._pace.begin(self._image.lines)
+        self._probe = None
         self._since_ns = time.time_ns()
         self._delay_s = _FIRST_DELAY_S
         self._report(session, now_s)
@@ -146,7 +160,7 @@ class GenicamCamera:
             if not self._started:
                 self._begin(session)
             self._watch(session)
-            grab = session.grab(timeout_s)
+            grab = session.grab(min(timeout_s, self._until_asking_s()))
             if grab is None:
                 self._check_silence(session)
         except CameraFault as fault:
@@ -157,27 +171,42 @@ class GenicamCamera:
 
     def _take(self, grab: Grab) -> None:
         self._seen_s, self._since_ns = time.monotonic(), max(self._since_ns, grab.arrived_ns)
+        self._pace.see(self._seen_s)
+        self._probe = None
         self._health.count("frames" if grab.is_complete else "incomplete_frames")
         self._pending.extend(self._maker.make(grab))
 
     def _watch(self, session: CameraSession) -> None:
         now_s = time.monotonic()
-        if now_s - self._reported_s >= _FIGURES_EVERY_S:
+        if self._probe is None and now_s - self._reported_s >= _FIGURES_EVERY_S:
             self._report(session, now_s)
 
     def _report(self, session: CameraSession, now_s: float) -> None:
         self._reported_s = now_s
         self._health.update(session.figures())
 
+    def _until_asking_s(self) -> float:
+        """How long to wait for a frame before its absence is looked at."""
+        asks_s = self._pace.stall_s / (2 if self._probe is None else 1)
+        due_s = max(self._seen_s, self._asked_s) + asks_s
+        return max(due_s - time.monotonic(), 0.01)
+
     def _check_silence(self, session: CameraSession) -> None:
-        """Silence is a standing web when the camera answers and such a web is expected."""
-        now_s, stall_s = time.monotonic(), self._settings.stall_s
-        if now_s - max(self._seen_s, self._asked_s) < stall_s:
+        """Silence is a standing web when the camera answers and such a web is expected.
+
+        It is asked half-way, so that its answer is there in time.
+        """
+        now_s, stall_s = time.monotonic(), self._pace.stall_s
+        silent_s = now_s - max(self._seen_s, self._asked_s)
+        if silent_s < stall_s / 2:
             return
-        self._asked_s = now_s
+        if self._probe is None:
+            self._probe, self._probed_s = Errand(session.require_alive), now_s
+        if silent_s < stall_s:
+            return
+        probe, self._probe, self._asked_s = self._probe, None, now_s
         self._health.count("timeouts")
-        probe = Errand(session.require_alive)
-        if not probe.wait(_ANSWER_S):
+        if not probe.wait(max(self._probed_s + _ANSWER_S - now_s, 0.0)):
             msg = f"the camera does not answer within {_ANSWER_S} s"
             raise CameraFault(msg)
         probe.result()
@@ -190,16 +219,24 @@ class GenicamCamera:
         self._health.end_session()
         self._session = None
         self._due_s, self._excuse = time.monotonic(), ""
-        self._pending.append(self._break(f"lost: {fault}"))
+        self._lost = f"lost: {fault}"
+        self._pending.append(self._break(self._lost, is_ongoing=True))
         Errand(session.close)  # what is away takes seconds to be given up
 
-    def _break(self, detail: str) -> FrameBreak:
+    def _break(self, detail: str, *, is_ongoing: bool = False) -> FrameBreak:
         now_ns = max(time.time_ns(), self._since_ns)
-        broken = FrameBreak(self._camera, self._since_ns, now_ns, detail=detail)
+        broken = FrameBreak(
+            self._camera, self._since_ns, now_ns, detail=detail, is_ongoing=is_ongoing
+        )
         self._since_ns = now_ns
         return broken
 
     def _come_back(self, timeout_s: float) -> None:
+        self._seek(timeout_s)
+        if self._session is None and time.time_ns() - self._since_ns >= _SAY_EVERY_NS:
+            self._pending.append(self._break(self._lost, is_ongoing=True))
+
+    def _seek(self, timeout_s: float) -> None:
         wait_s = self._due_s - time.monotonic()
         if wait_s > 0 and self._closed.wait(min(wait_s, timeout_s)):
             return

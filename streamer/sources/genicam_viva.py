@@ -62,9 +62,9 @@ def _held(settings: GenicamSource, error: Exception) -> CameraFault:
     )
 
 
-def open_genicam(settings: GenicamSource) -> GenicamCamera:
-    """The configured camera; see GenicamCamera for what is raised."""
-    return GenicamCamera(VivaDriver(settings), settings, settings.camera)
+def open_genicam(settings: GenicamSource, web_rate_hz: float | None = None) -> GenicamCamera:
+    """The configured camera; see GenicamCamera for `web_rate_hz` and what is raised."""
+    return GenicamCamera(VivaDriver(settings), settings, settings.camera, web_rate_hz)
 
 
 class VivaSession:

@@ -60,9 +60,9 @@ class GentlDriver:
         return harvester.create({"serial_number": wanted})
 
 
-def open_gentl(settings: GentlSource) -> GenicamCamera:
-    """The configured camera; see GenicamCamera for what is raised."""
-    return GenicamCamera(GentlDriver(settings), settings, settings.camera)
+def open_gentl(settings: GentlSource, web_rate_hz: float | None = None) -> GenicamCamera:
+    """The configured camera; see GenicamCamera for `web_rate_hz` and what is raised."""
+    return GenicamCamera(GentlDriver(settings), settings, settings.camera, web_rate_hz)
 
 
 class GentlSession:

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -27,6 +27,7 @@ MOST_BACKOFF_S = 8.0
 MOST_WAITING = 4
 MOST_BUFFERED = 300  # pictures that may have piled up before the stream was opened
 MOST_OFF_NS = 2_000_000_000  # a picture's own time is believed while it is so near its arrival
+SAY_EVERY_NS = 1_000_000_000  # how far the ledger lags behind while the stream is away
 SLEW = 0.02  # by so much time runs slow to let arrivals catch up
 
 
@@ -100,6 +101,7 @@ class VideoStream:
         self._closing = threading.Event()
         self._frames: deque[Frame] = deque(maxlen=MOST_WAITING)
         self._broken: FrameBreak | None = None
+        self._away: FrameBreak | None = None  # what was told of it, to be told on
         self._counts = {"frames": 0, "superseded": 0, "reconnects": 0, "connected": 1}
         stream, pixels = self._open_first()
         lines, columns, *channels = pixels.shape
@@ -136,13 +138,24 @@ class VideoStream:
             return {name: float(count) for name, count in self._counts.items()}
 
     def read_frame(self, timeout_s: float) -> Frame | FrameBreak | None:
-        """The next picture, each once; see frame.FrameSource. A live stream has no end."""
+        """The next picture, each once; see frame.FrameSource. A live stream has no end.
+
+        While it is away, a break that lasts is told about once a second.
+        """
         with self._news:
             self._news.wait_for(lambda: self._frames, timeout_s)
             if self._broken is not None and self._frames:
                 told, self._broken = self._broken, None
                 return told
-            return self._frames.popleft() if self._frames else None
+            return self._frames.popleft() if self._frames else self._still_away()
+
+    def _still_away(self) -> FrameBreak | None:
+        now_ns = time.time_ns()
+        if self._away is None or now_ns - self._away.captured_ns < SAY_EVERY_NS:
+            return None
+        since_ns = self._away.captured_ns
+        self._away = replace(self._away, since_ns=since_ns, captured_ns=now_ns, is_ongoing=True)
+        return self._away
 
     def close(self) -> None:
         """Ask the thread to let go of the stream; one that hangs in a read is left to itself."""
@@ -207,6 +220,7 @@ class VideoStream:
         _LOG.warning("%s: %s; connecting again", plan.address, fault)
         with self._news:
             self._counts["connected"] = 0
+            self._away = FrameBreak(plan.camera, since_ns, since_ns, detail=fault)
         while not self._closing.wait(backoff_s):
             stream = self._capture(plan)
             pixels = self._read_live(stream)
@@ -223,6 +237,7 @@ class VideoStream:
         _LOG.warning("%s: back after %.1f s", self._plan.address, (now_ns - since_ns) / 1e9)
         with self._news:
             self._counts["connected"] = 1
+            self._away = None
             self._frames.clear()
             self._counts["reconnects"] += 1
             since_ns = self._broken.since_ns if self._broken else since_ns

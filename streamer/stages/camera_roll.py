@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from streamer.message import GapReason, Interval
-from streamer.protocol import LedgerRow
+from streamer.protocol import LedgerRow, Resume
 
 if TYPE_CHECKING:
     from streamer.message import Gap, TileAddress
@@ -27,16 +27,31 @@ class CameraRoll:
     hello: Hello | None = None
     end: EndOfRoll | None = None
     capture_starts: int = 0
+    began_ns: int = 0
     peer: str = ""
     acks: deque[TileAddress] = field(default_factory=deque)
 
-    def greet(self, hello: Hello, peer: str) -> bool:
+    def greet(self, hello: Hello, peer: str, now_ns: int) -> bool:
         """Take a greeting; True when another capture of this camera greeted before."""
         known = self.hello
         is_new = known is None or known.incarnation != hello.incarnation
         self.hello, self.peer = hello, peer
         self.capture_starts += is_new
+        if known is None:
+            self.began_ns = now_ns
         return is_new and known is not None
+
+    @property
+    def resume(self) -> Resume:
+        """Where its ledger ends, and when the web there was seen.
+
+        A capture that died before its first row has seen web since it was greeted.
+        """
+        verdicts = self.verdicts
+        seen_ns = verdicts.last_captured_ns
+        if verdicts.next_sequence == 0 and self.capture_starts > 1:
+            seen_ns = self.began_ns
+        return Resume(verdicts.last_line, verdicts.next_sequence, seen_ns)
 
     @property
     def is_complete(self) -> bool:

@@ -20,6 +20,7 @@ from streamer.tiling import Origin, TileGrid, TilingState, cut, finish, start_ti
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from streamer.message import LineLoss
     from streamer.ports import LineSource, Link, Switchboard, Waiting
     from streamer.stages.pulse import Pulse
     from streamer.stages.recorder_feed import RecorderFeed
@@ -31,6 +32,7 @@ MAX_OUTBOX = 10_000
 MAX_SILENCE_S = 30.0
 RECORDER_PATIENCE_NS = NS_PER_S
 GREETING_S = 1.0
+LAST_WORDS_S = 1.5
 TRUTH_LIMIT_MS = 60_000  # a simulated web that was resumed renders its earlier defects again
 STOPPED_ON_REQUEST = "stopped on request"
 
@@ -70,7 +72,7 @@ class CaptureStage:
     plan: CapturePlan
     links: CaptureLinks
     pulse: Pulse
-    open_source: Callable[[int], LineSource]
+    open_source: Callable[[Resume], LineSource]
     stopping: Callable[[], bool]
     dispatcher: Dispatcher = field(init=False)
     _tiling: TilingState = field(init=False)
@@ -99,7 +101,7 @@ class CaptureStage:
         self._rows = resume.sequence
         if self.links.recorder is not None:
             self.links.recorder.begin(resume.first_line)
-        source = self.open_source(resume.first_line)
+        source = self.open_source(resume)
         reader = self._reader = SourceReader(source, self.plan.block_lines)
         try:
             self.pulse.enter(StageState.RUNNING)
@@ -143,16 +145,37 @@ class CaptureStage:
                 continue
             block = reader.take(0.0)
             if isinstance(block, SourceEnd):
-                return block.fault
+                return block.fault or self._stop_or_end()
             if block is not None:
-                if self.links.recorder is not None:
-                    self.links.recorder.hand_over(block)
-                if isinstance(block, LineBlock):
-                    self.pulse.notices = block.notices
-                self._tiling, rows = cut(self._tiling, block)
-                self._take_rows(rows)
+                self._take_piece(block)
             self._serve(0 if block is not None else 5)
+        if reader.is_live:
+            self._hear_last_words(reader)
         return STOPPED_ON_REQUEST
+
+    def _stop_or_end(self) -> str:
+        """A live source ends because it was told to, which may be noticed here before the stop."""
+        return STOPPED_ON_REQUEST if self.stopping() else ""
+
+    def _hear_last_words(self, reader: SourceReader) -> None:
+        """A live source that is told to stop says what is lost by now, behind what waits."""
+        deadline_ns = self.pulse.now_ns() + round(LAST_WORDS_S * NS_PER_S)
+        while self.pulse.now_ns() < deadline_ns:
+            is_full = self.dispatcher.is_full or len(self._outbox) >= MAX_OUTBOX
+            block = None if is_full else reader.take(0.0)
+            if isinstance(block, SourceEnd):
+                return
+            if block is not None:
+                self._take_piece(block)
+            self._serve(0 if block is not None else 5)
+
+    def _take_piece(self, piece: LineBlock | LineLoss) -> None:
+        if self.links.recorder is not None:
+            self.links.recorder.hand_over(piece)
+        if isinstance(piece, LineBlock):
+            self.pulse.notices = piece.notices
+        self._tiling, rows = cut(self._tiling, piece)
+        self._take_rows(rows)
 
     def _take_rows(self, rows: tuple[TileRow, ...]) -> None:
         for row in rows:

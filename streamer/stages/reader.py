@@ -49,6 +49,11 @@ class SourceReader:
         """What the source says of its camera; empty when it has none."""
         return health_of(self._source)
 
+    @property
+    def is_live(self) -> bool:
+        """Whether it is a camera, whose web runs on: it ends by itself when the stage stops."""
+        return "connected" in self.health
+
     def stop(self) -> None:
         """Ask the thread to end and close the source; blocks still queued are not taken.
 

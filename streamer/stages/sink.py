@@ -16,7 +16,7 @@ from streamer.message import (
     ScoreMap,
     StageState,
 )
-from streamer.protocol import Ack, EndOfRoll, Hello, LedgerRow, Resume
+from streamer.protocol import Ack, EndOfRoll, Hello, LedgerRow
 from streamer.side_by_side import CameraPlace, JoinState, add_strip, take_joined
 from streamer.stages.announcer import AlarmOrigin, Announcer
 from streamer.stages.camera_roll import CameraRoll
@@ -172,11 +172,10 @@ class SinkStage:
         """Tell capture where the roll stands; what a dead one left open is not inspected."""
         if all(known.hello is None for known in self.cameras.values()):
             self._session.started_ns = self.pulse.now_ns()
-        if camera.greet(hello, peer):
+        if camera.greet(hello, peer, self.pulse.now_ns()):
             self._give_up_tiles(camera, GapReason.CAMERA_LOSS, "capture was restarted")
         self._progress(news=True)
-        resume = Resume(camera.verdicts.last_line, camera.verdicts.next_sequence)
-        if not self.links.ledger.send(peer, resume):
+        if not self.links.ledger.send(peer, camera.resume):
             _LOG.warning("capture %s left before it was answered", peer)
         self.pulse.state = StageState.RUNNING
 

@@ -31,6 +31,7 @@ class RollVerdicts:
     latency: LatencyHistogram = field(default_factory=LatencyHistogram)
     duplicates: int = 0
     last_line: int = 0
+    last_captured_ns: int = 0  # of the row that ends there
     next_sequence: int = 0
     profiles: dict[str, str] = field(default_factory=dict)  # by lane, the last one used
     models: set[str] = field(default_factory=set)
@@ -92,7 +93,9 @@ class RollVerdicts:
             lane_web, lane_masked = stitching.lane_area(row, lane)
             web, masked = web + lane_web, masked + lane_masked
         self.coverage = self.coverage.add_captured(web + masked).add_masked(masked)
-        self.last_line = max(self.last_line, row.first_line + row.line_count)
+        if row.first_line + row.line_count > self.last_line:
+            self.last_line = row.first_line + row.line_count
+            self.last_captured_ns = row.captured_ns
         self.next_sequence = max(self.next_sequence, row.sequence + 1)
         self._arrived_ns[row.sequence] = now_ns
         self._account_early(row)

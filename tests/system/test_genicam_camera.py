@@ -3,6 +3,7 @@
 import ctypes
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -245,6 +246,45 @@ def test_a_line_stops_when_asked_while_its_camera_is_away(start_camera_line, sta
     assert manifest["outcome"] == "stopped on request"
     assert manifest["camera_health"]["connected"] == 0
     assert line.leftovers() == []
+
+
+def test_a_capture_that_is_killed_loses_the_web_that_passed_meanwhile(
+    start_camera_line, start_camera
+):
+    start_camera(**SMALL, fps=4)
+    line = start_camera_line()
+    line.wait_for_lines(1024, 120)
+    capture = line.wait_for("capture")
+    killed_s, killed_at = time.monotonic(), line_end(line)
+    capture.kill()
+    again = line.until(
+        lambda: (new := line.children().get("capture")) and new.pid != capture.pid and new,
+        "new capture",
+        60,
+    )
+    line.wait_for_lines(killed_at + 4096, 120)
+    passed_lines = 512 * (time.monotonic() - killed_s)
+    # The roll has kept up with the web, but for how far inspection lags at either moment.
+    assert abs(line_end(line) - killed_at - passed_lines) < 1024
+    assert again.is_running()
+    line.process.send_signal(signal.SIGTERM)
+    _, _, err = line.finish()
+    manifest = line.manifest()
+    coverage = manifest["totals"]["coverage"]
+    assert coverage["is_exact"], err
+    lost_lines = coverage["not_inspected_px"]["camera_loss"] / SMALL["columns"]
+    assert 512 < lost_lines < passed_lines  # what the dead capture had not finished is among them
+    log = "\n".join(path.read_text() for path in (line.folder / "logs").glob("*.log"))
+    assert "by elapsed time; capture was restarted" in log
+    assert line.leftovers() == []
+
+
+def line_end(line) -> int:
+    """Last line that the defect log knows to be inspected."""
+    with closing(
+        sqlite3.connect(f"file:{line.folder / 'defects.sqlite'}?mode=ro", uri=True)
+    ) as log:
+        return log.execute("SELECT max(end_line) FROM coverage").fetchone()[0] or 0
 
 
 def test_a_line_without_its_camera_does_not_start(start_camera_line, aravis):

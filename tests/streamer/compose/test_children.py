@@ -15,7 +15,7 @@ from streamer.compose.tile_links import tile_inlets
 from streamer.config import Config, ConfigError
 from streamer.config_file import load_config
 from streamer.message import ScoreMap, Tile
-from streamer.protocol import SEGMENT_PREFIX, Credit
+from streamer.protocol import SEGMENT_PREFIX, Credit, Resume
 from streamer.sources import open_source
 from streamer.sources.camera_port import CameraFault
 from streamer.transport import zeromq
@@ -113,7 +113,12 @@ def test_a_capture_that_is_stopped_before_it_begins_closes_its_source(config):
 
 
 @pytest.mark.parametrize(
-    ("resumed_at", "asked_for", "given_back"), [(0, [0], []), (512, [0, 512], [0])]
+    ("resumed_at", "asked_for", "given_back"),
+    [
+        (Resume(0, 0), [(0, 0)], []),
+        (Resume(512, 1, 77), [(0, 0), (512, 77)], [0]),
+        (Resume(0, 0, 77), [(0, 0), (0, 77)], [0]),
+    ],
 )
 def test_the_source_that_the_stage_takes_is_the_stages_to_close(
     config, monkeypatch, resumed_at, asked_for, given_back
@@ -128,8 +133,8 @@ def test_the_source_that_the_stage_takes_is_the_stages_to_close(
             self.open_source(resumed_at)
             return ""
 
-    def open_watched(_config, _camera, first_line=0):
-        asked.append(first_line)
+    def open_watched(_config, _camera, first_line, live):
+        asked.append((first_line, live.since_ns))
         source = open_source(config.source, config.web, first_line)
         monkeypatch.setattr(source, "close", lambda: closed.append(first_line))
         return source
@@ -204,7 +209,7 @@ class Absent:
         self.times = times
         self.tries = 0
 
-    def __call__(self, config, camera, first_line=0):
+    def __call__(self, config, camera, first_line, live):
         self.tries += 1
         if self.tries <= self.times:
             msg = "nobody answers"
@@ -219,10 +224,10 @@ def test_a_camera_may_come_back_first_where_a_parent_saw_it(monkeypatch, beats, 
     monkeypatch.setattr(children.time, "sleep", lambda _: None)
     setting = Setting(load_config(None, (f"transport.beats={beats!r}",)), "capture", lambda: False)
     if beats:
-        assert children.open_patiently(setting, "cam0", 7) == 7
+        assert children.open_patiently(setting, "cam0", Resume(7, 1)) == 7
     else:
         with pytest.raises(CameraFault):
-            children.open_patiently(setting, "cam0", 7)
+            children.open_patiently(setting, "cam0", Resume(7, 1))
     assert opening.tries == tries
 
 

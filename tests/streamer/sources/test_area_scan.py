@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from streamer.config import SimulatorSource, Web
 from streamer.message import GapReason, LineBlock, LineLoss
-from streamer.sources.area_scan import AreaRules, AreaState, take_break, take_picture, upright
+from streamer.sources.area_scan import (
+    AreaRules,
+    AreaState,
+    stop_pictures,
+    take_break,
+    take_picture,
+    unseen_since,
+    upright,
+)
 from streamer.sources.frame import Frame, FrameBreak
 from streamer.sources.line_buffer import new_buffer
 from streamer.sources.simulator import SimulatedWeb
@@ -118,15 +126,60 @@ def test_without_texture_the_web_runs_as_expected():
     assert state.counts.speed_ratio == 1
 
 
+BROKE_OFF = FrameBreak("cam0", STEP_NS, STEP_NS + 500_000_000, detail="the stream broke off")
+
+
 def test_a_break_costs_the_lines_of_its_time_and_starts_a_new_piece(web):
     state, out = play(web, [0, 40])
-    broken = FrameBreak("cam0", STEP_NS, STEP_NS + 500_000_000, detail="the stream broke off")
-    state, (loss,) = take_break(state, broken)
-    assert (loss.first_line, loss.line_count) == (168, 1000)
+    state, none = take_break(state, BROKE_OFF)
+    assert none == ()
+    # 59 pictures later the web has run on by 2360 lines, and the last of them are in the picture.
+    state, (loss, block) = take_picture(state, picture(web, 700, 60))
+    assert (loss.first_line, loss.line_count) == (168, 2360 - LINES)
     assert loss.reason is GapReason.CAMERA_LOSS
-    assert loss.detail == "the stream broke off; 1000 lines by time"
-    state, (block,) = take_picture(state, picture(web, 700, 60))
-    assert (block.first_line, block.valid_lines) == (1168, LINES)
+    assert loss.detail == "the stream broke off; 2232 lines by time"
+    assert (block.first_line, block.valid_lines) == (2400, LINES)
+    assert state.counts.lost_lines == 2232
+
+
+def test_while_it_lasts_a_break_is_told_up_to_what_the_next_picture_may_show(web):
+    state, _ = play(web, [0, 40])
+    lasting = replace(BROKE_OFF, is_ongoing=True)
+    state, (first,) = take_break(state, lasting)
+    assert (first.first_line, first.line_count) == (168, 1000 - LINES)
+    assert first.captured_ns == lasting.captured_ns
+    later = replace(lasting, since_ns=lasting.captured_ns, captured_ns=STEP_NS + 1_500_000_000)
+    state, (second,) = take_break(state, later)
+    assert (second.first_line, second.line_count) == (1040, 2000)
+    state, _ = take_break(state, replace(later, is_ongoing=False))
+    state, (rest, block) = take_picture(state, picture(web, 700, 101))
+    assert (rest.first_line, rest.line_count) == (3040, 1000)
+    assert (block.first_line, block.valid_lines) == (168 + 4000 - LINES, LINES)
+
+
+def test_a_break_too_short_to_cost_a_line_still_parts_what_it_parts(web):
+    state, _ = play(web, [0, 40])
+    state, _ = take_break(state, replace(BROKE_OFF, captured_ns=STEP_NS))
+    state, out = take_picture(state, replace(picture(web, 40, 2), captured_ns=STEP_NS + 5_000_000))
+    assert [(p.first_line, getattr(p, "line_count", 0)) for p in out] == [(168, 1), (169, 0)]
+    assert out[1].valid_lines == 9
+
+
+def test_a_stop_says_all_that_is_lost_by_then_and_only_once(web):
+    state, _ = play(web, [0, 40])
+    assert stop_pictures(state, 10**12) == (state, ())
+    state, (first,) = take_break(state, replace(BROKE_OFF, is_ongoing=True))
+    state, (rest,) = stop_pictures(state, STEP_NS + 1_000_000_000)
+    assert first.line_count + rest.line_count == 2000
+    assert stop_pictures(state, STEP_NS + 1_000_000_000)[1] == ()
+
+
+def test_a_web_that_somebody_else_saw_last_goes_on_by_time(web):
+    state = AreaState(RULES, 500, away=unseen_since(STEP_NS, 500, LINES, "handed over"))
+    state, (loss, block) = take_picture(state, picture(web, 0, 51))
+    assert (loss.first_line, loss.line_count) == (500, 2000 - LINES)
+    assert loss.detail == "handed over; 1872 lines by time"
+    assert (block.first_line, block.valid_lines) == (2500 - LINES, LINES)
 
 
 def test_a_wandering_web_shows_its_drift_and_a_faster_one_its_ratio(web):

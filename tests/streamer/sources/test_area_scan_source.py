@@ -8,6 +8,7 @@ from streamer.ports import WebFormat
 from streamer.sources.area_scan import AreaRules
 from streamer.sources.area_scan_source import AreaScanSource
 from streamer.sources.frame import Frame, FrameBreak
+from streamer.sources.live import Live
 
 RNG = np.random.default_rng(0)
 WEB = RNG.integers(0, 255, (400, 96), np.uint8)
@@ -52,8 +53,8 @@ def test_lines_losses_and_silence_come_in_order():
     broken = FrameBreak("cam0", 40_000_000, 50_000_000)
     pieces = read_all(source(None, frame(0, 0), None, frame(40, 1), broken, frame(0, 9)))
     told = [(p.first_line, getattr(p, "valid_lines", None)) for p in pieces]
-    assert told == [(0, 0), (0, 80), (80, 0), (80, 40), (120, None), (140, 80)]
-    assert isinstance(pieces[4], LineLoss)
+    assert told == [(0, 0), (0, 80), (80, 0), (80, 40), (120, 0), (120, None), (360, 80)]
+    assert isinstance(pieces[5], LineLoss)
     assert np.array_equal(pieces[1].pixels, WEB[:80])
     assert np.array_equal(pieces[3].pixels, WEB[80:120])
 
@@ -86,3 +87,27 @@ def test_closing_ends_it_and_the_camera():
     opened.close()
     assert opened.read_into(np.empty((4, 96), np.uint8)) is None
     assert opened._frames.closed == 2
+
+
+def test_a_resumed_web_is_lost_up_to_what_the_first_picture_shows():
+    live = Live(since_ns=100_000_000)
+    opened = AreaScanSource(Frames(frame(0, 30)), AreaRules("up", 2000.0), 80, 700, live)
+    loss, block = read_all(opened)
+    assert (loss.first_line, loss.line_count) == (700, 920)  # half a second, less the picture
+    assert (block.first_line, block.valid_lines) == (1620, 80)
+
+
+def test_a_stop_ends_it_with_what_is_lost_by_then():
+    asked = []
+    live = Live(0, lambda: bool(asked), lambda: 1_020_000_000)
+    away = FrameBreak("cam0", 20_000_000, 120_000_000, is_ongoing=True)
+    opened = AreaScanSource(
+        Frames(frame(0, 0), frame(40, 1), away, None), AreaRules("up", 2000.0), 80, 0, live
+    )
+    buffer = np.empty((4, 96), np.uint8)
+    seen = [opened.read_into(buffer) for _ in range(3)]
+    assert (seen[2].first_line, seen[2].line_count) == (120, 120)
+    asked.append(True)
+    (rest,) = read_all(opened)
+    assert (rest.first_line, rest.line_count) == (240, 1880)
+    assert opened.read_into(buffer) is None

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from streamer.message import LineBlock
+from streamer.message import GapReason, LineBlock
 from streamer.ports import WebFormat
+from streamer.sources.frame import FrameBreak
 from streamer.sources.frame_line_source import FrameLineSource
+from streamer.sources.live import Live
 
 BUFFER = np.empty((16, 3), np.uint16)
 
@@ -110,3 +112,45 @@ def test_closing_ends_it(toy) -> None:
     source.close()
     assert source.read_into(BUFFER) is None
     assert camera.closed == 2
+
+
+def test_a_resumed_live_web_is_lost_up_to_its_first_frame(toy) -> None:
+    # Captured at 10 s, 16 lines before it at 1 kHz: the frame's first line is 16 ms earlier.
+    frame = toy.numbered(5, captured_ns=10_000_000_000)
+    live = Live(since_ns=7_000_000_000)
+    source = FrameLineSource(ScriptedCamera([frame, toy.numbered(6)]), toy.PLAIN, 300, live=live)
+    loss, block, *_ = read_all(source)
+    assert (loss.first_line, loss.line_count) == (300, 3000 - 16)
+    assert loss.reason is GapReason.CAMERA_LOSS
+    assert loss.detail == "2984 lines by elapsed time; capture was restarted"
+    assert (block.first_line, block.valid_lines) == (3284, 16)
+
+
+def test_a_live_source_that_is_stopped_says_what_is_lost_by_then_and_ends(toy) -> None:
+    asked: list[bool] = []
+    live = Live(0, lambda: bool(asked), lambda: 2_016_000_000)
+    away = FrameBreak("cam0", 16_000_000, 516_000_000, detail="lost", is_ongoing=True)
+    source = FrameLineSource(
+        ScriptedCamera([toy.numbered(0), away, None, None]), toy.PLAIN, live=live
+    )
+    first = [source.read_into(BUFFER) for _ in range(3)]
+    assert (first[1].first_line, first[1].line_count) == (16, 500)
+    asked.append(True)
+    (rest,) = read_all(source)
+    assert (rest.first_line, rest.line_count, rest.captured_ns) == (516, 1500, 2_016_000_000)
+    assert source.read_into(BUFFER) is None
+
+
+def test_a_stop_before_the_first_frame_of_a_resumed_web_loses_what_has_passed(toy) -> None:
+    live = Live(1_000_000_000, lambda: True, lambda: 1_250_000_000)
+    (loss,) = read_all(FrameLineSource(ScriptedCamera([]), toy.PLAIN, 40, live=live))
+    assert (loss.first_line, loss.line_count) == (40, 250)
+
+
+def test_a_stop_while_the_camera_sends_loses_nothing(toy) -> None:
+    frames = [toy.numbered(0)]
+    live = Live(0, lambda: not frames, lambda: 10**15)
+    camera = ScriptedCamera(frames)
+    camera.script = frames
+    pieces = read_all(FrameLineSource(camera, toy.PLAIN, live=live))
+    assert toy.summary(pieces) == [(0, 16)]

@@ -1,9 +1,12 @@
 """Frames become lines of the web, each once, and every other line a named loss."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from streamer.message import GapReason, LineBlock, LineFlag, LineLoss
 from streamer.sources.frame import FrameBreak
@@ -346,3 +349,39 @@ def test_all_web_is_a_block_or_a_loss_without_overlap(toy) -> None:
         assert piece.first_line == line
         line += piece.valid_lines if isinstance(piece, LineBlock) else piece.line_count
     assert line == 64
+
+
+def lasting(since_s: float, until_s: float) -> FrameBreak:
+    since_ns, until_ns = round(since_s * 1e9), round(until_s * 1e9)
+    return FrameBreak("cam0", since_ns, until_ns, detail="lost", is_ongoing=True)
+
+
+@pytest.mark.parametrize("rules", ["PLAIN", "ENCODER"])
+@settings(deadline=None, max_examples=60)
+@given(
+    steps_ms=st.lists(st.integers(1, 900), min_size=1, max_size=6),
+    back_ms=st.integers(16, 3000),
+    walked=st.integers(0, 4000),
+)
+def test_pieces_said_while_away_and_the_rest_add_up(toy, rules, steps_ms, back_ms, walked) -> None:
+    """Never an overlap, never a hole, and the web goes on behind all that was said."""
+    state, pieces = take_frame(start_lines(getattr(toy, rules)), toy.encoded(0, range(16)))
+    out, now_ms, said = list(pieces), 16, 0
+    for step_ms in steps_ms:
+        state, lost = take_frame(state, lasting(now_ms / 1000, (now_ms + step_ms) / 1000))
+        now_ms += step_ms
+        said += sum(one.line_count for one in lost)
+        assert said == now_ms - 16  # lines, at 1 kHz
+        out += lost
+    lines = range(16 + walked, 32 + walked)
+    back_ns = (now_ms + back_ms) * 1_000_000
+    state, rest = take_frame(state, toy.encoded(9, lines, captured_ns=back_ns))
+    out += rest
+    ends = [(p.first_line, p.first_line + getattr(p, "line_count", 16)) for p in out]
+    assert all(a[1] == b[0] for a, b in itertools.pairwise(ends))
+    block = out[-1]
+    assert isinstance(block, LineBlock)
+    assert block.valid_lines == 16
+    way = block.first_line - 16
+    assert way == said if state.counts.overstated_lines else way >= said
+    assert state.counts.lost_lines == way

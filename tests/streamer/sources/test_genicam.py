@@ -301,3 +301,31 @@ def test_a_search_that_hangs_does_not_hold_up_the_reader():
     while not late.closed and time.monotonic() < deadline:
         time.sleep(0.01)
     assert late.closed == 1
+
+
+def test_while_it_is_away_what_is_lost_is_told_piece_by_piece(monkeypatch):
+    monkeypatch.setattr("streamer.sources.genicam._SAY_EVERY_NS", 50_000_000)
+    away = [CameraFault("nobody answers")] * 3
+    source, _ = camera(PaperSession([frame_of(1), CameraFault("away")]), *away, PaperSession([]))
+    breaks = read(source, 5)[1:]
+    assert all(item.is_ongoing for item in breaks[:-1])
+    while breaks[-1].is_ongoing:
+        breaks += read(source, 1)
+    assert breaks[-1].detail == "found again"
+    assert {item.detail for item in breaks[:-1]} == {"lost: away"}
+    assert all(a.captured_ns == b.since_ns for a, b in zip(breaks, breaks[1:], strict=False))
+    source.close()
+
+
+def test_by_default_a_free_running_camera_that_hangs_is_lost_within_a_second():
+    frames = [frame_of(n) for n in range(1, 4)]
+    hangs = Deaf(frames)
+    hangs.released = threading.Event()
+    source, _ = camera(hangs, stall_s=None)
+    read(source, 3)
+    started_s = time.monotonic()
+    (lost,) = read(source, 1)
+    assert time.monotonic() - started_s < 1.0
+    assert "does not answer within" in lost.detail
+    hangs.released.set()
+    source.close()

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from streamer.message import GapReason, Interval
-from streamer.protocol import EndOfRoll, Hello, LedgerRow
+from streamer.protocol import EndOfRoll, Hello, LedgerRow, Resume
 from streamer.side_by_side import CameraPlace
 from streamer.stages.camera_roll import ENDED_EARLIER, CameraRoll
 from streamer.stages.verdicts import RollVerdicts
@@ -24,7 +24,7 @@ def camera():
 
 def test_only_another_capture_is_a_restart(camera):
     again = replace(HELLO, incarnation="second")
-    greeted = [camera.greet(hello, "peer") for hello in (HELLO, HELLO, again, again)]
+    greeted = [camera.greet(hello, "peer", 7) for hello in (HELLO, HELLO, again, again)]
     assert greeted == [False, False, True, False]
     assert (camera.capture_starts, camera.hello, camera.peer) == (2, again, "peer")
 
@@ -32,7 +32,7 @@ def test_only_another_capture_is_a_restart(camera):
 def test_the_row_after_the_end_is_known_with_lanes_and_end(camera):
     camera.end = END
     assert camera.row_after_end(9) is None
-    camera.greet(HELLO, "peer")
+    camera.greet(HELLO, "peer", 7)
     assert camera.row_after_end(9) == LedgerRow("r", "c", 3, 48, 1, True, LANES, (), 9)
     camera.end = None
     assert camera.row_after_end(9) is None
@@ -67,7 +67,7 @@ def test_what_it_did_not_show_is_not_inspected_in_every_lane(camera, hello, lane
 
 
 def test_it_is_complete_when_all_rows_before_its_end_are_strips(camera):
-    camera.greet(HELLO, "peer")
+    camera.greet(HELLO, "peer", 7)
     assert not camera.is_complete
     camera.end = replace(END, rows=1, last_line=16)
     for gap in camera.extend_to(16, 1):
@@ -75,3 +75,15 @@ def test_it_is_complete_when_all_rows_before_its_end_are_strips(camera):
     assert not camera.is_complete
     camera.verdicts.take_strips()
     assert camera.is_complete
+
+
+def test_a_resumed_capture_hears_when_the_web_was_last_seen(camera):
+    camera.greet(HELLO, "peer", 7)
+    assert camera.resume == Resume(0, 0)
+    camera.greet(HELLO, "peer", 8)
+    assert camera.resume == Resume(0, 0)  # the first answer may have been lost
+    camera.greet(replace(HELLO, incarnation="second"), "peer", 9)
+    assert camera.resume == Resume(0, 0, 7)  # the first one saw web that is in no row
+    camera.verdicts.add_row(LedgerRow("r", "c", 0, 0, 16, True, LANES, (), 5000), 6000)
+    camera.verdicts.add_row(LedgerRow("r", "c", 0, 0, 16, True, LANES, (), 9999), 6000)
+    assert camera.resume == Resume(16, 1, 5000)

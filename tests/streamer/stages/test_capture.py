@@ -208,8 +208,8 @@ def build_line(clock, script, **fields):
         source="script",
     )
 
-    def open_source(first_line):
-        opened.append(WebSource(script, first_line))
+    def open_source(resume):
+        opened.append(WebSource(script, resume.first_line))
         return opened[-1]
 
     pulse = Pulse("capture", "capture", (near,), 200, clock)

@@ -126,7 +126,7 @@ class Roll:
         plan = CapturePlan(Origin("r", "cam0", "d"), GRID, SETTINGS, 16, 2000, f"i{rows}", "piece")
         pulse = Pulse("capture", "capture", (), 200, self.clock)
         links = CaptureLinks(board, near, self.clock.wait)
-        stage = CaptureStage(plan, links, pulse, Piece, lambda: False)
+        stage = CaptureStage(plan, links, pulse, lambda r: Piece(r.first_line), lambda: False)
         for worker in workers:
             worker.join(board, greets=greets)
         sink = self._sink(far, Resume(rows * 16, rows))

@@ -298,7 +298,7 @@ def test_a_capture_that_was_restarted_hears_where_the_ledger_ends(play):
     again = replace(HELLO, incarnation="second")
     roll = play(HELLO, [row(0), row(1)], *tiles(0), again, row(2), *tiles(2), end(3))
     summary = roll.run()
-    assert roll.resumes == [Resume(0, 0), Resume(32, 2)]
+    assert roll.resumes == [Resume(0, 0), Resume(32, 2, 1)]
     assert summary.outcome == "complete"
     assert summary.coverage.not_inspected == {GapReason.CAMERA_LOSS: 512}
     assert {a.text for a in roll.record.alarms if a.state is DefectState.NEW} == {
@@ -309,7 +309,7 @@ def test_a_capture_that_was_restarted_hears_where_the_ledger_ends(play):
 def test_the_same_capture_may_greet_twice_and_loses_nothing(play):
     roll = play(HELLO, row(0), HELLO, *tiles(0), end(1))
     assert roll.run().coverage.not_inspected == {}
-    assert roll.resumes == [Resume(0, 0), Resume(16, 1)]
+    assert roll.resumes == [Resume(0, 0), Resume(16, 1, 1)]
 
 
 def test_a_late_map_of_the_capture_before_is_acknowledged_and_changes_nothing(play):

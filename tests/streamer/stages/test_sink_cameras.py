@@ -193,7 +193,7 @@ def test_a_restarted_camera_loses_its_own_tiles_alone(play):
     summary = roll.run()
     assert summary.capture_starts == 3
     assert summary.coverage.not_inspected == {GapReason.CAMERA_LOSS: 16 * 16}
-    assert roll.answers["b"][-1] == Resume(32, 2) or Resume(32, 2) in roll.answers["b"]
+    assert Resume(32, 2, 1) in roll.answers["b"]
 
 
 def test_what_a_stranger_says_is_dropped(play, caplog):
