@@ -68,11 +68,16 @@ class LightCorrection:
         flat_field(_flat(raw[:, first_column:end]), part, _flat(memory))
         repair = self.repair.within(first_column, end)
         if repair.bad.size:
-            beside = (self._columns(raw, columns) for columns in (repair.left, repair.right))
-            memory[:, repair.bad - first_column] = repair.filled(*beside)
+            # Both rise: the ends say where all of them lie, mostly among what is corrected already.
+            inside = repair.left[0] >= first_column and repair.right[-1] < end
+            left, right = (
+                memory[:, columns - first_column] if inside else self._columns(raw, columns)
+                for columns in (repair.left, repair.right)
+            )
+            memory[:, repair.bad - first_column] = repair.filled(left, right)
 
     def _columns(self, raw: PixelArray, columns: NDArray[np.intp]) -> PixelArray:
-        """Single columns, corrected."""
+        """Single columns, corrected; they may lie beyond the part that is wanted."""
         levels = np.ascontiguousarray(raw[:, columns])
         gain, offset = (
             each.reshape(raw.shape[1], -1)[columns].reshape(-1)
