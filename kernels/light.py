@@ -58,13 +58,20 @@ class LightTable:
             np.minimum(steps, np.iinfo(wide).max).astype(wide),
         )
 
+    def part(self, first: int, end: int) -> LightTable:
+        """The table of some samples of a line, [first, end)."""
+        return LightTable(self.bits, self.gain[first:end], self.offset[first:end])
+
 
 def flat_field(
     raw: NDArray[np.unsignedinteger],
     table: LightTable,
     corrected: NDArray[np.unsignedinteger] | None = None,
 ) -> NDArray[np.unsignedinteger]:
-    """Correct (lines, samples) uint8 or uint16 into `corrected`, which may be `raw` itself.
+    """Correct (lines, samples) uint8 or uint16 into `corrected`, which lies apart from `raw`.
+
+    Both may be parts of something wider as long as the samples of a line lie side by side, and the
+    `part` of a table goes with them: so pixels are corrected on a way that they have to go anyway.
 
     level * gain - offset, half a level added, cut to a whole one and held to the range of the type
     (flat-field correction, EMVA 1288 4.0 section 8). In integers alone, so that every instruction
@@ -72,9 +79,9 @@ def flat_field(
     is that of real numbers rounded down at x + 0.5 from an x that is at most 0.07 levels off.
 
     Raises:
-        ValueError: shapes or types do not fit, or the arrays overlap in part.
+        ValueError: shapes or types do not fit, or the arrays overlap.
     """
-    into = np.empty_like(raw) if corrected is None else corrected
+    into = np.empty(raw.shape, raw.dtype) if corrected is None else corrected
     _check(raw, table, into)
     path = chosen_path()
     if path == REFERENCE:
@@ -97,14 +104,14 @@ def _check(
             rule = f"{name} must be (lines, {len(table.gain)}) {wanted}"
             msg = f"{rule}, got {lines.shape} {lines.dtype}"
             raise ValueError(msg)
-        if not lines.flags.c_contiguous:
-            msg = f"{name} must be in C order without gaps, got strides {lines.strides}"
+        if lines.strides[1] != wanted.itemsize and lines.shape[1] > 1 and len(lines) > 0:
+            msg = f"samples of {name} must lie side by side, got strides {lines.strides}"
             raise ValueError(msg)
     if into.shape != raw.shape:
         msg = f"corrected must have the lines of raw, {len(raw)}, got {len(into)}"
         raise ValueError(msg)
-    if into.ctypes.data != raw.ctypes.data and np.may_share_memory(raw, into):
-        msg = "corrected must be raw itself or lie apart, got arrays that overlap in part"
+    if np.may_share_memory(raw, into):
+        msg = "corrected must lie apart from raw, got arrays that overlap"
         raise ValueError(msg)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntFlag, StrEnum
 from typing import TypeAlias
@@ -10,6 +11,10 @@ import numpy as np
 
 PixelArray: TypeAlias = np.ndarray  # uint8 or uint16, (lines, columns[, 3])
 ScoreArray: TypeAlias = np.ndarray  # float32, (rows, columns) of the grid
+
+# (whole raw lines, first column, memory of the lines' number and of any width) -> the columns from
+# the first one on, corrected, in that memory; not in that of the lines, which stay as they are.
+Correction: TypeAlias = Callable[[PixelArray, int, PixelArray], None]
 
 
 class GapReason(StrEnum):
@@ -107,6 +112,8 @@ class LineBlock:
     """Consecutive lines as a source delivers them.
 
     `pixels` is (lines, columns[, 3]); only the first `valid_lines` are web, the rest is filler.
+    They are as the camera saw them where a `correction` is still due, the same for every line: who
+    looks at the web takes `corrected` or `copy_into`, so that correcting is part of the only copy.
     `masked` are column intervals that hold no web (off-web, padding). `notices` say what of the
     camera or its light wants maintenance as these lines pass.
     """
@@ -121,6 +128,7 @@ class LineBlock:
     encoder_first: int = 0
     encoder_last: int = 0
     notices: tuple[str, ...] = ()
+    correction: Correction | None = None
 
     def __post_init__(self) -> None:
         require_pixels("LineBlock.pixels", self.pixels)
@@ -132,6 +140,23 @@ class LineBlock:
     def columns(self) -> int:
         """Width of the web in pixels."""
         return int(self.pixels.shape[1])
+
+    def copy_into(self, memory: PixelArray, lines: slice, first_column: int = 0) -> None:
+        """Fill (lines, columns[, 3]) with lines of the block, corrected, from a column on."""
+        raw = self.pixels[lines]
+        if self.correction is None:
+            memory[:] = raw[:, first_column : first_column + memory.shape[1]]
+        else:
+            self.correction(raw, first_column, memory)
+
+    def corrected(self, lines: slice, columns: Interval) -> PixelArray:
+        """Some lines and columns of the block as the web is: a view if no correction is due."""
+        across = slice(columns.first, columns.end)
+        if self.correction is None:
+            return self.pixels[lines, across]
+        found = np.empty_like(self.pixels[lines, across], order="C")
+        self.copy_into(found, lines, columns.first)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

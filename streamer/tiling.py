@@ -357,7 +357,10 @@ def _cut_tile(state: TilingState, row: LedgerRow, lane: int, reach: _Reach) -> T
 
 
 def _copy_pixels(state: TilingState, lines: Interval, columns: Interval) -> PixelArray:
-    """The only copy of pixels in capture; the last line and column are repeated up to a stride."""
+    """The only copy of pixels in capture, corrected on the way if that is still due.
+
+    The last line and column are repeated up to a stride.
+    """
     blocks, stride = state.blocks, state.grid.stride
     height, width = -(-lines.size // stride) * stride, -(-columns.size // stride) * stride
     first = blocks[0].pixels
@@ -366,9 +369,9 @@ def _copy_pixels(state: TilingState, lines: Interval, columns: Interval) -> Pixe
         begin = max(block.first_line, lines.first)
         end = min(block.first_line + block.valid_lines, lines.end)
         if begin < end:
-            source = block.pixels[begin - block.first_line : end - block.first_line]
             target = pixels[begin - lines.first : end - lines.first, : columns.size]
-            target[:] = source[:, columns.first : columns.end]
+            source = slice(begin - block.first_line, end - block.first_line)
+            block.copy_into(target, source, columns.first)
     pixels[: lines.size, columns.size :] = pixels[: lines.size, columns.size - 1 : columns.size]
     pixels[lines.size :] = pixels[lines.size - 1]
     return pixels

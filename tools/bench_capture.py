@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import statistics
 import time
 from dataclasses import asdict, dataclass
@@ -62,7 +63,7 @@ class Times:
 
     copy_web: list[float]
     copy_tiles: list[float]
-    correct: list[float]
+    watch: list[float]
     cut: list[float]
 
 
@@ -72,7 +73,8 @@ class Figures:
 
     A plain copy goes from memory that no cache holds to such memory: of the web's bytes
     (`ratio_web`), and of those of the tiles with their halo (`ratio_tiles`), which are
-    `halo_factor` times as many. Both steps together read and write them twice.
+    `halo_factor` times as many. `watch` looks at the lamp and says what correction is due; `cut`
+    applies it while it fills the tiles. `load` is the machine's load average of the last minute.
     """
 
     columns: int
@@ -83,12 +85,12 @@ class Figures:
     halo_factor: float
     copy_web_mpix_s: float
     copy_tiles_mpix_s: float
-    correct_mpix_s: float
+    watch_mpix_s: float
     cut_mpix_s: float
     both_mpix_s: float
-    correct_ratio_web: float
     both_ratio_web: float
     both_ratio_tiles: float
+    load: float
 
     @property
     def reaches_goals(self) -> bool:
@@ -135,21 +137,21 @@ def measure(arguments: argparse.Namespace, bits: int) -> Figures:
 def steps(
     arguments: argparse.Namespace, web: WebFormat, grid: TileGrid, times: Times
 ) -> Iterator[int]:
-    """Copy, correct and cut block after block; yields the bytes of the tiles of each measured."""
+    """Copy, watch and cut block after block; yields the bytes of the tiles of each measured."""
     lines = arguments.block_lines
     camera, plain, copied = (RingCamera(web, lines) for _ in range(3))
     source = CorrectedSource(camera, flat_field_of(reference(web)), DriftPlan(1000))
     state = start_tiling(Origin("bench", "bench", ""), grid)
     for number in range(WARM_UP + arguments.blocks):
         if number == WARM_UP:  # the heap has grown to what it needs
-            for each in (times.copy_web, times.copy_tiles, times.correct, times.cut):
+            for each in (times.copy_web, times.copy_tiles, times.watch, times.cut):
                 each.clear()
         times.copy_web.append(timed_copies(web, 1.0, (plain, copied)))
         start = time.thread_time()
         block = source.read_into(new_buffer(web, lines))
         middle = time.thread_time()
         state, cut_tiles = cut_block(state, block)
-        times.correct.append(middle - start)
+        times.watch.append(middle - start)
         times.cut.append(time.thread_time() - middle)
         share = sum(tile.pixels.nbytes for tile in cut_tiles) / plain.block_bytes
         times.copy_tiles.append(timed_copies(web, share, (plain, copied)))
@@ -195,11 +197,11 @@ def figures_of(
 ) -> Figures:
     pixels = arguments.block_lines * arguments.columns
     # Tiles come every few blocks, and the watch on the lamp judges as seldom: means of them all.
-    copy_web, copy_tiles, correct, cutting = (
+    copy_web, copy_tiles, watch, cutting = (
         statistics.fmean(each)
-        for each in (times.copy_web, times.copy_tiles, times.correct, times.cut)
+        for each in (times.copy_web, times.copy_tiles, times.watch, times.cut)
     )
-    both = correct + cutting
+    both = watch + cutting
     return Figures(
         columns=arguments.columns,
         bits=bits,
@@ -209,12 +211,12 @@ def figures_of(
         halo_factor=halo_factor,
         copy_web_mpix_s=pixels / copy_web / 1e6,
         copy_tiles_mpix_s=pixels / copy_tiles / 1e6 if copy_tiles else 0.0,
-        correct_mpix_s=pixels / correct / 1e6,
+        watch_mpix_s=pixels / watch / 1e6,
         cut_mpix_s=pixels / cutting / 1e6,
         both_mpix_s=pixels / both / 1e6,
-        correct_ratio_web=copy_web / correct,
         both_ratio_web=copy_web / both,
         both_ratio_tiles=copy_tiles / both,
+        load=os.getloadavg()[0],
     )
 
 
@@ -224,14 +226,14 @@ def table(figures: list[Figures]) -> str:
         f"{first.columns} columns, halo {first.halo} (tiles hold {first.halo_factor:.2f} times the "
         f"web's bytes), {first.kernel}, one core, Mpix/s of web, {first.rounds} blocks",
         "",
-        "| bits | copy web | copy tiles | correct | cut | both | correct / copy web | "
-        "both / copy web | both / copy tiles | goals |",
+        "| bits | copy web | copy tiles | watch light | correct and cut | both | "
+        "both / copy web | both / copy tiles | load | goals |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [
         f"| {one.bits} | {one.copy_web_mpix_s:.0f} | {one.copy_tiles_mpix_s:.0f} | "
-        f"{one.correct_mpix_s:.0f} | {one.cut_mpix_s:.0f} | {one.both_mpix_s:.0f} | "
-        f"{one.correct_ratio_web:.2f} | {one.both_ratio_web:.2f} | {one.both_ratio_tiles:.2f} | "
+        f"{one.watch_mpix_s:.0f} | {one.cut_mpix_s:.0f} | {one.both_mpix_s:.0f} | "
+        f"{one.both_ratio_web:.2f} | {one.both_ratio_tiles:.2f} | {one.load:.1f} | "
         f"{'reached' if one.reaches_goals else 'missed'} |"
         for one in figures
     ]

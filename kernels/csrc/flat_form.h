@@ -1,18 +1,12 @@
 // The flat field as plain loops that compilers turn into vectors, once for every instruction set.
 #pragma once
 
-#include <cstring>
-
 #include "flat_task.h"
 
 namespace {
 
 using linescan::ByteField;
 using linescan::WordField;
-
-// A stretch of a line is corrected apart, so that a map may be corrected in place and yet no load
-// waits for a store.
-constexpr int64_t kStretch = 1024;
 
 void correct_bytes(const uint8_t* __restrict raw, const uint16_t* __restrict gain,
                    const uint16_t* __restrict offset, int64_t count, uint8_t* __restrict to) {
@@ -38,28 +32,26 @@ void correct_words(const uint16_t* __restrict raw, const uint16_t* __restrict ga
   }
 }
 
-template <class Field, class Level, class Correct>
-void correct_lines(const Field& field, Level* spare, Correct correct) {
+// Lines of a part of a web lie far apart: no processor fetches the next one by itself.
+template <class Level>
+void fetch(const Level* line, int64_t samples) {
+  constexpr int64_t kCacheLine = 64 / sizeof(Level);
+  for (int64_t at = 0; at < samples; at += kCacheLine) __builtin_prefetch(line + at);
+}
+
+template <class Field, class Correct>
+void correct_lines(const Field& field, Correct correct) {
   for (int64_t line = 0; line < field.lines; ++line) {
-    for (int64_t first = 0; first < field.samples; first += kStretch) {
-      const int64_t left = field.samples - first;
-      const int64_t count = left < kStretch ? left : kStretch;
-      const int64_t at = line * field.samples + first;
-      correct(field.raw + at, field.gain + first, field.offset + first, count, spare);
-      std::memcpy(field.corrected + at, spare, static_cast<size_t>(count) * sizeof(Level));
-    }
+    const auto* raw = field.raw + line * field.raw_step;
+    if (line + 1 < field.lines) fetch(raw + field.raw_step, field.samples);
+    correct(raw, field.gain, field.offset, field.samples,
+            field.corrected + line * field.corrected_step);
   }
 }
 
-void flat_bytes(const ByteField& field) {
-  uint8_t spare[kStretch];
-  correct_lines(field, spare, correct_bytes);
-}
+void flat_bytes(const ByteField& field) { correct_lines(field, correct_bytes); }
 
-void flat_words(const WordField& field) {
-  uint16_t spare[kStretch];
-  correct_lines(field, spare, correct_words);
-}
+void flat_words(const WordField& field) { correct_lines(field, correct_words); }
 
 linescan::FlatKernel flat_kernel_here() { return {&flat_bytes, &flat_words}; }
 

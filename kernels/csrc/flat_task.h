@@ -8,15 +8,17 @@ namespace linescan {
 constexpr int kGainBits = 13;  // of a gain behind its point: below 8, in steps of 1 / 8192
 constexpr int kByteBits = 5;   // of an 8-bit level's product behind its point
 
-// Maps are C-order (lines, samples); a table has one entry per sample of a line. `corrected` is
-// `raw` itself or lies apart from it.
+// Lines of `samples` that lie side by side; a step is the samples from one line to the next. A table
+// has one entry per sample of a line. `corrected` lies apart from `raw`.
 struct ByteField {
   const uint8_t* raw;
   const uint16_t* gain;
   const uint16_t* offset;
   int64_t lines;
   int64_t samples;
+  int64_t raw_step;
   uint8_t* corrected;
+  int64_t corrected_step;
 };
 
 struct WordField {
@@ -25,7 +27,9 @@ struct WordField {
   const uint32_t* offset;
   int64_t lines;
   int64_t samples;
+  int64_t raw_step;
   uint16_t* corrected;
+  int64_t corrected_step;
 };
 
 struct FlatKernel {

@@ -47,12 +47,20 @@ class ColumnRepair:
         weight = np.rint((places - left) / np.maximum(right - left, 1) * _UNIT)
         return cls(places, left, right, np.where(left == right, 0, weight).astype(np.uint32))
 
-    def apply(self, pixels: PixelArray) -> None:
-        """Fill the bad columns of (lines, columns[, 3]) in place, rounded to the nearest level."""
-        if not self.bad.size:
-            return
-        weight = self.right_weight.reshape(-1, *(1,) * (pixels.ndim - 2))
-        filled = pixels[:, self.left].astype(np.uint32) * (np.uint32(_UNIT) - weight)
-        filled += pixels[:, self.right].astype(np.uint32) * weight
+    def within(self, first: int, end: int) -> ColumnRepair:
+        """Of the bad columns in [first, end) alone."""
+        here = slice(*np.searchsorted(self.bad, (first, end)))
+        return ColumnRepair(
+            self.bad[here], self.left[here], self.right[here], self.right_weight[here]
+        )
+
+    def filled(self, left: PixelArray, right: PixelArray) -> PixelArray:
+        """(lines, bad[, 3]): the bad columns from the levels of the `left` and the `right` ones.
+
+        Rounded to the nearest level, in 32 bits.
+        """
+        weight = self.right_weight.reshape(-1, *(1,) * (left.ndim - 2))
+        filled = left.astype(np.uint32) * (np.uint32(_UNIT) - weight)
+        filled += right.astype(np.uint32) * weight
         filled += np.uint32(_UNIT // 2)
-        pixels[:, self.bad] = filled >> np.uint32(_UNIT.bit_length() - 1)
+        return filled >> np.uint32(_UNIT.bit_length() - 1)

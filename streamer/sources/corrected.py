@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+import math
+from collections import deque
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,11 +15,14 @@ from streamer.correction.bad_pixels import ColumnRepair
 from streamer.correction.flat_field import FlatField, black_level_field, flat_field_of
 from streamer.correction.lamp_drift import SAMPLED_EVERY, DriftPlan, LampWatch
 from streamer.correction.light_file import LightFile
-from streamer.message import LineBlock, LineLoss, PixelArray, require
+from streamer.message import Interval, LineBlock, LineLoss, PixelArray, require
 from streamer.ports import health_of
+from streamer.sources.line_slices import filler_of, slice_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
 
     from streamer import config
     from streamer.ports import LineSource, WebFormat
@@ -44,11 +49,50 @@ def open_corrected(source: LineSource, light: config.Light, web: config.Web) -> 
         raise
 
 
-class CorrectedSource:
-    """A LineSource that corrects the lines of another one, in the host's buffer.
+@dataclass(frozen=True, slots=True, eq=False)
+class LightCorrection:
+    """What is due to raw lines, a `message.Correction`: light by `table`, then bad columns.
 
-    Lines that already lie there are corrected in place; lines that the source left in memory of its
-    own (a camera's) are corrected on their way into the buffer. Filler is left as it came.
+    Bad columns are filled from corrected levels of good ones, wherever those lie: a part of a web
+    has the bits of the whole.
+    """
+
+    table: LightTable
+    repair: ColumnRepair
+
+    def __call__(self, raw: PixelArray, first_column: int, memory: PixelArray) -> None:
+        """Correct raw lines from a column on into `memory`, as many columns as that has."""
+        end = first_column + memory.shape[1]
+        channels = memory.shape[2] if memory.ndim == 3 else 1
+        part = self.table.part(first_column * channels, end * channels)
+        flat_field(_flat(raw[:, first_column:end]), part, _flat(memory))
+        repair = self.repair.within(first_column, end)
+        if repair.bad.size:
+            # Both rise: the ends say where all of them lie, mostly among what is corrected already.
+            inside = repair.left[0] >= first_column and repair.right[-1] < end
+            left, right = (
+                memory[:, columns - first_column] if inside else self._columns(raw, columns)
+                for columns in (repair.left, repair.right)
+            )
+            memory[:, repair.bad - first_column] = repair.filled(left, right)
+
+    def _columns(self, raw: PixelArray, columns: NDArray[np.intp]) -> PixelArray:
+        """Single columns, corrected; they may lie beyond the part that is wanted."""
+        levels = np.ascontiguousarray(raw[:, columns])
+        gain, offset = (
+            each.reshape(raw.shape[1], -1)[columns].reshape(-1)
+            for each in (self.table.gain, self.table.offset)
+        )
+        table = LightTable(self.table.bits, gain, offset)
+        return flat_field(_flat(levels), table).reshape(levels.shape)
+
+
+class CorrectedSource:
+    """A LineSource that says of the lines of another one how their light is to be corrected.
+
+    The pixels stay where and as the source left them, and each block carries the correction that is
+    due to all its lines: to correct them here would be another way through memory, as long as that
+    of cutting. Blocks are cut where the correction changes.
     """
 
     def __init__(
@@ -66,7 +110,8 @@ class CorrectedSource:
         self._repair = ColumnRepair.of(field.bad, form.columns)
         self._light = f", light {digest[:12]}" if digest else ""
         self._factor = 1.0
-        self._table = self._table_of(1.0)
+        self._correction = self._correction_for(1.0)
+        self._ready: deque[LineBlock] = deque()
 
     @property
     def format(self) -> WebFormat:
@@ -85,41 +130,57 @@ class CorrectedSource:
         return health_of(self._source)
 
     def read_into(self, buffer: PixelArray) -> LineBlock | LineLoss | None:
-        """The source's next lines, corrected, with what the lamp wants of its keeper."""
-        got = self._source.read_into(buffer)
-        if not isinstance(got, LineBlock):
-            return got
-        apart = not np.may_share_memory(got.pixels, buffer)
-        pixels = buffer[: len(got.pixels)] if apart else got.pixels
-        for lines in self._stretches(got):
-            self._correct(got.pixels[lines], pixels[lines], got.first_line + lines.start)
-        if apart:
-            pixels[got.valid_lines :] = got.pixels[got.valid_lines :]
-        return replace(got, pixels=pixels, notices=(*got.notices, *self._watch.notices))
+        """The source's next lines, with what is due to them and what the lamp wants of its keeper.
+
+        A block comes in pieces, by a call each, where the lamp's factor changes within.
+        """
+        if not self._ready:
+            got = self._source.read_into(buffer)
+            if not isinstance(got, LineBlock):
+                return got
+            self._ready.extend(self._pieces(got))
+        return self._ready.popleft()
 
     def close(self) -> None:
         """Close the source."""
         self._source.close()
 
-    def _stretches(self, block: LineBlock) -> Iterator[slice]:
+    def _pieces(self, block: LineBlock) -> Iterator[LineBlock]:
+        """A block in pieces of one correction each; mostly it is a single one."""
+        begins: list[int] = []
+        corrections: list[LightCorrection] = []
+        for lines in self._stretches(block):
+            self._look_at(block.pixels[lines.first - block.first_line :][: lines.size], lines.first)
+            if not corrections or corrections[-1] is not self._correction:
+                begins.append(lines.first)
+                corrections.append(self._correction)
+        noted = replace(block, notices=(*block.notices, *self._watch.notices))
+        if len(begins) < 2:
+            yield replace(noted, correction=self._correction)
+            return
+        ends = (*begins[1:], block.first_line + block.valid_lines)
+        for first, end, correction in zip(begins, ends, corrections, strict=True):
+            piece = slice_lines(noted, Interval(first, end), block.masked)
+            yield replace(piece, correction=correction)
+        if block.valid_lines < len(block.pixels):
+            yield filler_of(noted)
+
+    def _stretches(self, block: LineBlock) -> Iterator[Interval]:
         """The valid lines of a block, cut where a segment ends."""
         size, first = self._watch.plan.segment_lines, block.first_line
         end = first + block.valid_lines
         starts = [first, *range((first // size + 1) * size, end, size), end]
         for start, stop in zip(starts[:-1], starts[1:], strict=True):
             if start < stop:
-                yield slice(start - first, stop - first)
+                yield Interval(start, stop)
 
-    def _correct(self, raw: PixelArray, into: PixelArray, first_line: int) -> None:
-        """Lines of one segment."""
+    def _look_at(self, raw: PixelArray, first_line: int) -> None:
+        """Lines of one segment: what is due to them follows from those of the segments before."""
         self._watch.enter(first_line)
         self._observe(raw[-first_line % SAMPLED_EVERY :: SAMPLED_EVERY])
         if self._watch.factor != self._factor:
             self._factor = self._watch.factor
-            self._table = self._table_of(self._factor)
-        flat = len(raw), -1
-        flat_field(np.ascontiguousarray(raw).reshape(flat), self._table, into.reshape(flat))
-        self._repair.apply(into)
+            self._correction = self._correction_for(self._factor)
 
     def _observe(self, sampled: PixelArray) -> None:
         """Add lines to the watch, as they are when corrected but for the factor."""
@@ -132,9 +193,16 @@ class CorrectedSource:
         columns = levels if gain.shape[1] == 1 else levels.reshape(gain.shape).mean(axis=1)
         self._watch.add(columns, len(sampled))
 
-    def _table_of(self, factor: float) -> LightTable:
+    def _correction_for(self, factor: float) -> LightCorrection:
         gain, offset = self._field.gain * factor, self._field.offset * factor
-        return LightTable.of(gain.reshape(-1), offset.reshape(-1), self._source.format.bits)
+        bits = self._source.format.bits
+        table = LightTable.of(gain.reshape(-1), offset.reshape(-1), bits)
+        return LightCorrection(table, self._repair)
+
+
+def _flat(pixels: PixelArray) -> PixelArray:
+    """(lines, columns[, channels]) to (lines, samples), in the same memory where it is in order."""
+    return pixels.reshape(len(pixels), math.prod(pixels.shape[1:]))
 
 
 def _field_for(form: WebFormat, light: config.Light) -> tuple[FlatField, str]:

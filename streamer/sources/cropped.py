@@ -120,7 +120,8 @@ class CroppedSource:
         return replace(
             block,
             first_line=block.first_line + before - self._skipped,
-            pixels=block.pixels[before:, kept.first : kept.end],
+            pixels=block.corrected(slice(before, None), kept),
+            correction=None,
             valid_lines=max(block.valid_lines - before, 0),
             masked=tuple(Interval(i.first - kept.first, i.end - kept.first) for i in masked),
         )

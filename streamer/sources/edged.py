@@ -180,10 +180,8 @@ class EdgedSource:
         """Which lines are blank, after the edges in them have been followed."""
         if web.size < LEAST_CELLS * cell_pixels(web.size):
             return None
-        columns = slice(web.first, web.end)
-        views = [block.pixels[: block.valid_lines, columns] for block in waiting]
-        count = sum(len(view) for view in views)
-        lines = GroupLines(count, _sample(views, count), lambda: np.concatenate(views))
+        count = sum(block.valid_lines for block in waiting)
+        lines = GroupLines(count, _sample(waiting, count, web), lambda: _all_lines(waiting, web))
         self._state, blank = judge(self._state, lines, self._plan.rule)
         return blank if blank.any() else None
 
@@ -224,15 +222,18 @@ def _web_columns(masked: tuple[Interval, ...], columns: int) -> Interval:
     return Interval(first, max(first, end))
 
 
-def _sample(views: list[PixelArray], count: int) -> PixelArray:
-    """The lines of a group that are looked at; `views` are its `count` lines, one after another."""
-    if len(views) == 1:
-        return views[0][list(sampled_lines(count))]
-    ends = np.cumsum([len(view) for view in views])
+def _all_lines(blocks: list[LineBlock], columns: Interval) -> PixelArray:
+    return np.concatenate([b.corrected(slice(b.valid_lines), columns) for b in blocks])
+
+
+def _sample(blocks: list[LineBlock], count: int, columns: Interval) -> PixelArray:
+    """The lines of a group that are looked at; `blocks` are its `count` lines, consecutive."""
+    ends = np.cumsum([block.valid_lines for block in blocks])
     picked = []
     for line in sampled_lines(count):
-        index = int(np.searchsorted(ends, line, side="right"))
-        picked.append(views[index][line - int(ends[index])])
+        block = blocks[int(np.searchsorted(ends, line, side="right"))]
+        place = blocks[0].first_line + line - block.first_line
+        picked.append(block.corrected(slice(place, place + 1), columns)[0])
     return np.stack(picked)
 
 

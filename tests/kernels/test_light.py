@@ -58,8 +58,27 @@ def test_every_path_has_the_bits_of_plain_integers(any_path, bits, lines, sample
     into = np.empty_like(levels)
     assert flat_field(levels, table, into) is into
     assert np.array_equal(into, apart)
-    flat_field(levels, table, levels)
-    assert np.array_equal(levels, apart)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    bits=st.sampled_from([8, 16]),
+    lines=st.integers(0, 5),
+    places=st.lists(st.integers(0, 300), min_size=2, max_size=2),
+    upwards=st.booleans(),
+    seed=st.integers(0, 2**31),
+)
+def test_a_part_has_the_bits_of_the_whole_and_its_surroundings_stay(
+    any_path, bits, lines, places, upwards, seed
+):
+    levels, table = random_case(np.random.default_rng(seed), bits, lines, 300)
+    first, end = sorted(places)
+    raw = levels[::-1] if upwards else levels
+    around = np.full((lines, end - first + 9), 7, levels.dtype)
+    flat_field(raw[:, first:end], table.part(first, end), around[:, 4:-5])
+    assert np.array_equal(around[:, 4:-5], flat_field(raw, table)[:, first:end])
+    assert (around[:, :4] == 7).all()
+    assert (around[:, -5:] == 7).all()
 
 
 @pytest.mark.parametrize("bits", [8, 16])
@@ -122,9 +141,11 @@ def test_what_does_not_fit_is_refused(any_path):
     for raw, into, text in (
         (lines[:, :3], None, r"raw must be \(lines, 4\) uint8, got \(6, 3\) uint8"),
         (lines.astype(np.uint16), None, r"raw must be \(lines, 4\) uint8, got \(6, 4\) uint16"),
-        (lines[::2], None, "raw must be in C order without gaps, got strides"),
+        (np.asfortranarray(lines), None, "samples of raw must lie side by side, got strides"),
+        (lines, np.asfortranarray(lines), "samples of corrected must lie side by side"),
         (lines, lines[:5], "corrected must have the lines of raw, 6, got 5"),
-        (lines[:4], lines[1:5], "corrected must be raw itself or lie apart"),
+        (lines[:4], lines[1:5], "corrected must lie apart from raw"),
+        (lines, lines, "corrected must lie apart from raw"),
     ):
         with pytest.raises(ValueError, match=text):
             flat_field(raw, table, into)
@@ -154,8 +175,12 @@ def test_the_module_guards_itself(need_path, change, text):
     with pytest.raises(ValueError, match=text):
         _native.flat_bytes(**(arguments | change))
     both = np.zeros((7, 4), np.uint8)
-    with pytest.raises(ValueError, match="corrected must be raw itself or lie apart"):
-        _native.flat_bytes(**(arguments | {"raw": both[:6], "corrected": both[1:]}))
+    for raw, into in ((both[:6], both[1:]), (both[1:], both[:6]), (both[5::-1], both[:6])):
+        with pytest.raises(ValueError, match="corrected must lie apart from raw"):
+            _native.flat_bytes(**(arguments | {"raw": raw, "corrected": into}))
+    for name in ("raw", "corrected"):
+        with pytest.raises(ValueError, match=f"samples of {name} must lie side by side, got 6"):
+            _native.flat_bytes(**(arguments | {name: np.zeros((6, 4), np.uint8, order="F")}))
 
 
 def test_correcting_needs_no_torch():

@@ -179,3 +179,21 @@ def test_flags_of_a_block_combine():
     both = m.LineFlag.PARTIAL | m.LineFlag.SEAM
     assert both & m.LineFlag.SEAM
     assert not both & m.LineFlag.REVERSE
+
+
+def test_a_block_gives_the_web_whether_or_not_a_correction_is_due():
+    raw = np.arange(24, dtype=np.uint8).reshape(4, 6)
+
+    def negative(lines, first, memory):
+        memory[:] = 255 - lines[:, first : first + memory.shape[1]]
+
+    plain = m.LineBlock("cam0", 0, raw, 4, 1)
+    due = m.LineBlock("cam0", 0, raw, 4, 1, correction=negative)
+    part = slice(1, 3), m.Interval(2, 5)
+    assert np.shares_memory(plain.corrected(*part), raw)
+    assert np.array_equal(due.corrected(*part), 255 - plain.corrected(*part))
+    for block in (plain, due):
+        memory = np.zeros((2, 3), np.uint8)
+        block.copy_into(memory, part[0], 2)
+        assert np.array_equal(memory, block.corrected(*part))
+    assert np.array_equal(due.pixels, raw)

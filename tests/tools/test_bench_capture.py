@@ -30,7 +30,7 @@ def test_figures_belong_together(monkeypatch):
     monkeypatch.setattr(bench_capture, "RING_BYTES", 4 << 20)
     one = bench_capture.measure(small(), 8)
     assert (one.columns, one.bits, one.rounds) == (2048, 8, 12)
-    together = 1 / (1 / one.correct_mpix_s + 1 / one.cut_mpix_s)
+    together = 1 / (1 / one.watch_mpix_s + 1 / one.cut_mpix_s)
     assert one.both_mpix_s == pytest.approx(together)
     assert one.both_ratio_web == pytest.approx(one.both_mpix_s / one.copy_web_mpix_s)
     assert one.both_ratio_tiles == pytest.approx(one.both_mpix_s / one.copy_tiles_mpix_s)

@@ -6,6 +6,14 @@ from hypothesis import strategies as st
 from streamer.correction.bad_pixels import ColumnRepair
 
 
+def fill(pixels, bad, parts):
+    """Fill in place, the bad columns of each part [first, end) apart."""
+    repair = ColumnRepair.of(bad, pixels.shape[1])
+    for first, end in parts:
+        part = repair.within(first, end)
+        pixels[:, part.bad] = part.filled(pixels[:, part.left], pixels[:, part.right])
+
+
 def filled_by_hand(line: list[int], bad: set[int]) -> list[float]:
     """Linear between the nearest good neighbours, the nearest where there is none on one side."""
     good = [c for c in range(len(line)) if c not in bad]
@@ -27,15 +35,17 @@ def filled_by_hand(line: list[int], bad: set[int]) -> list[float]:
     columns=st.integers(2, 30),
     kind=st.sampled_from([np.uint8, np.uint16]),
     channels=st.sampled_from([None, 3]),
+    share=st.floats(0, 1),
     seed=st.integers(0, 2**31),
 )
-def test_bad_columns_are_interpolated_and_no_other_touched(columns, kind, channels, seed):
+def test_bad_columns_are_interpolated_and_no_other_touched(columns, kind, channels, share, seed):
     random = np.random.default_rng(seed)
     shape = (5, columns) if channels is None else (5, columns, channels)
     pixels = random.integers(0, np.iinfo(kind).max, shape, kind, endpoint=True)
     bad = random.choice(columns, random.integers(0, columns), replace=False)
     before = pixels.copy()
-    ColumnRepair.of(bad.tolist(), columns).apply(pixels)
+    middle = round(share * columns)
+    fill(pixels, bad.tolist(), [(0, middle), (middle, columns)])
     kept = np.setdiff1d(np.arange(columns), bad)
     assert np.array_equal(pixels[:, kept], before[:, kept])
     rows = before.swapaxes(1, -1).reshape(-1, columns)
@@ -47,7 +57,7 @@ def test_bad_columns_are_interpolated_and_no_other_touched(columns, kind, channe
 def test_the_highest_level_does_not_wrap():
     pixels = np.full((2, 5), 65535, np.uint16)
     pixels[:, 1:4] = 0
-    ColumnRepair.of((1, 2, 3), 5).apply(pixels)
+    fill(pixels, (1, 2, 3), [(0, 5)])
     assert (pixels == 65535).all()
 
 

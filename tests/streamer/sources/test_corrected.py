@@ -10,10 +10,11 @@ from streamer.config import Light, SimulatorSource, Web
 from streamer.correction.flat_field import LightReference, flat_field_of
 from streamer.correction.lamp_drift import DriftPlan
 from streamer.correction.light_file import LightFacts, LightFile
-from streamer.message import GapReason, LineBlock, LineLoss
+from streamer.message import GapReason, Interval, LineBlock, LineFlag, LineLoss
 from streamer.ports import WebFormat
 from streamer.sources import open_source
 from streamer.sources.corrected import CorrectedSource, open_corrected
+from streamer.tiling import Origin, TileGrid, cut, finish, start_tiling
 
 FACTS = LightFacts("2026-01-02T03:04:05Z", "cam0", "white", 64)
 WEB = Web(pixel_mm=1.0)  # a segment of the watch is 1000 lines
@@ -58,6 +59,11 @@ def saved(tmp_path, made):
     return path
 
 
+def seen(block):
+    """The whole block as the web is."""
+    return block.corrected(slice(None), Interval(0, block.columns))
+
+
 def read_all(source, lines, shape, kind=np.uint8):
     read = []
     while (got := source.read_into(np.zeros((lines, *shape), kind))) is not None:
@@ -79,7 +85,8 @@ def test_what_the_lamp_did_is_undone(tmp_path, bits, channels, own_memory):
     got = corrected.read_into(np.zeros((50, *raw.shape[1:]), kind))
     target = np.quantile(made.white - made.dark, 0.99, axis=0)
     wanted = (share * target).reshape(raw.shape)
-    assert np.abs(got.pixels - wanted).max() <= (2.5 if bits == 8 else 12)
+    assert np.abs(seen(got) - wanted).max() <= (2.5 if bits == 8 else 12)
+    assert np.array_equal(got.pixels, before)  # stays as it came
     assert np.array_equal(raw, before)  # the camera's own memory is nobody's to write to
     assert corrected.read_into(np.zeros((50, *raw.shape[1:]), kind)) is None
 
@@ -95,7 +102,7 @@ def test_losses_pass_and_filler_stays_as_it_came():
         got = corrected.read_into(np.zeros((8, 40), np.uint8))
         assert got.pixels.shape == (6, 40)
         assert (got.pixels[4:] == 7).all()
-        assert not (got.pixels[:4] == 100).all()
+        assert not (seen(got)[:4] == 100).all()
         assert corrected.read_into(np.zeros((8, 40), np.uint8)) == loss
 
 
@@ -107,9 +114,9 @@ def test_bad_columns_are_filled_unless_switched_off(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         filled = open_corrected(Scripted([block(raw)]), Light(file=path), WEB)
     assert "2 bad columns are filled from those beside them: 50, 51" in caplog.text
-    assert filled.read_into(np.zeros((4, 200), np.uint8)).pixels[:, 45:56].min() > 80
+    assert seen(filled.read_into(np.zeros((4, 200), np.uint8)))[:, 45:56].min() > 80
     left = open_corrected(Scripted([block(raw)]), Light(file=path, bad_pixels="off"), WEB)
-    assert (left.read_into(np.zeros((4, 200), np.uint8)).pixels[:, [50, 51]] < 5).all()
+    assert (seen(left.read_into(np.zeros((4, 200), np.uint8)))[:, [50, 51]] < 5).all()
 
 
 def fading(lines, columns=40):
@@ -128,7 +135,7 @@ def test_blocks_and_their_sizes_do_not_change_a_pixel(sizes, seed):
     def corrected(cuts):
         parts = [block(web[a:b], a) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
         source = CorrectedSource(Scripted(parts, own_memory=True), flat_field_of(reference()), plan)
-        return np.concatenate([b.pixels for b in read_all(source, 30_000, (40,))])
+        return np.concatenate([seen(b) for b in read_all(source, 30_000, (40,))])
 
     random = np.random.default_rng(seed)
     cuts, end = [0], 0
@@ -144,7 +151,7 @@ def test_a_fading_lamp_is_evened_and_announced():
     plan = DriftPlan(1000, compensate=True, maintenance_share=0.15)
     source = CorrectedSource(Scripted(parts), flat_field_of(reference()), plan)
     blocks = read_all(source, 1000, (40,))
-    means = np.array([b.pixels.mean() for b in blocks])
+    means = np.array([seen(b).mean() for b in blocks])
     raw = np.array([part.pixels.mean() for part in parts])
     assert raw[-1] / raw[0] < 0.71
     assert means[100] / means[0] == pytest.approx(1, abs=0.04)  # lags by half the window
@@ -155,10 +162,69 @@ def test_a_fading_lamp_is_evened_and_announced():
     assert all(noticed[first:])
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    lines=st.integers(100, 400),
+    sizes=st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 2)),
+    block_lines=st.integers(20, 300),
+    bits=st.sampled_from([8, 16]),
+    channels=st.sampled_from([1, 3]),
+    seed=st.integers(0, 2**31),
+)
+def test_tiles_are_those_of_lines_that_were_corrected_before(
+    lines, sizes, block_lines, bits, channels, seed
+):
+    random = np.random.default_rng(seed)
+    tall, broad, halo = (16 * size for size in sizes)
+    columns = int(random.integers(40, 150))
+    made = reference(columns, channels, bits)
+    dead = random.choice(columns, 5, replace=False)
+    made.white[dead] = made.dark[dead]
+    shape = (lines, columns) if channels == 1 else (lines, columns, 3)
+    web = random.integers(0, 1 << bits, shape).astype(f"u{bits // 8}")
+    parts = [block(web[at : at + block_lines], at) for at in range(0, lines, block_lines)]
+    plan = DriftPlan(30, compensate=True, web_level=200.0)  # another table every 30 lines
+    source = CorrectedSource(Scripted(parts, own_memory=True, bits=bits), flat_field_of(made), plan)
+    pending = read_all(source, block_lines, web.shape[1:], web.dtype)
+    assert sum(len(b.pixels) for b in pending) == lines
+    plain = [replace(b, pixels=seen(b), correction=None) for b in pending]
+    grid = TileGrid(columns, tall, broad, halo, 8, 16, 16)
+    both = [tiles_of(blocks, grid) for blocks in (pending, plain)]
+    for one, other in zip(*both, strict=True):
+        assert np.array_equal(one.pixels, other.pixels)
+        assert replace(one, pixels=other.pixels) == other
+
+
+def tiles_of(blocks, grid):
+    state = start_tiling(Origin("roll", "cam0", ""), grid)
+    rows = []
+    for piece in blocks:
+        state, more = cut(state, piece)
+        rows += more
+    rows += finish(state)[1]
+    assert rows
+    return [tile for row in rows for tile in row.tiles]
+
+
+def test_a_partial_block_in_which_the_factor_changes_keeps_its_filler_and_its_seam():
+    web = np.full((200, 40), 90, np.uint8)
+    plan = DriftPlan(50, compensate=True, web_level=250.0)
+    given_ = replace(block(web, valid=180), flags=LineFlag.SEAM | LineFlag.PARTIAL)
+    source = CorrectedSource(Scripted([given_]), flat_field_of(reference()), plan)
+    got = read_all(source, 200, (40,))
+    assert len(got) > 2
+    assert [b.first_line for b in got[1:]] == [b.first_line + len(b.pixels) for b in got[:-1]]
+    assert [bool(b.flags & LineFlag.SEAM) for b in got] == [True] + [False] * (len(got) - 1)
+    assert [len(b.pixels) - b.valid_lines for b in got] == [0] * (len(got) - 1) + [20]
+    assert got[-1].flags & LineFlag.PARTIAL
+    levels = [seen(b)[0].mean() for b in got[:-1]]
+    assert levels[0] < levels[-1]
+
+
 def test_a_black_level_alone_stretches(tmp_path):
     raw = np.array([[26, 51, 255]], np.uint8)
     source = open_corrected(Scripted([block(raw)]), Light(black_level=10.0), WEB)
-    assert source.read_into(np.zeros((1, 3), np.uint8)).pixels.tolist() == [[1, 28, 255]]
+    assert seen(source.read_into(np.zeros((1, 3), np.uint8))).tolist() == [[1, 28, 255]]
 
 
 def test_the_format_names_the_light_and_closing_closes(tmp_path):
@@ -213,7 +279,7 @@ def test_any_source_is_corrected_through_the_factory(tmp_path):
     sides = {}
     for name, chosen in (("raw", None), ("off", Light()), ("even", light)):
         source = open_source(settings_, Web(), light=chosen)
-        means = source.read_into(buffer).pixels.mean(axis=0)
+        means = seen(source.read_into(buffer)).mean(axis=0)
         sides[name] = means[[*range(20), *range(180, 200)]].mean() / means[80:120].mean()
         source.close()
     assert sides["raw"] == sides["off"] < 0.65
