@@ -40,7 +40,9 @@ class RecorderFeed:
             return
         filler, first = len(item.pixels) - item.valid_lines, item.first_line + item.valid_lines
         if item.valid_lines:
-            self._offer(block=replace(item, pixels=item.pixels[: item.valid_lines]))
+            seen = item.pixels[: item.valid_lines]
+            # As the camera saw it: a correction that is due is for the tiles.
+            self._offer(block=replace(item, pixels=seen, correction=None))
         if filler:
             reason, time_ns = GapReason.PARTIAL_FRAME, item.captured_ns
             self._offer(loss=LineLoss(item.camera, first, filler, reason, time_ns))

@@ -1,5 +1,7 @@
 """Capture's side of the recorder: never waits, numbers everything, counts what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from streamer.ports import WebFormat
 from streamer.protocol import EndOfRecording, ToRecord
 from streamer.stages.recorder_feed import RecorderFeed
 from streamer.transport.memory import MemoryLink
+from streamer.wire import decode, encode
 
 FORM = WebFormat(5, 3, 16, "web")
 
@@ -85,3 +88,11 @@ def test_the_buffer_of_the_source_is_not_copied(feed):
     feed.hand_over(whole)
     assert isinstance(kept[0], ToRecord)
     assert np.shares_memory(kept[0].block.pixels, whole.pixels)
+
+
+def test_a_correction_that_is_due_is_not_recorded(feed):
+    item = replace(block(0), correction=lambda raw, _first, memory: memory.fill(0))
+    feed.hand_over(item)
+    (message,) = sent(feed)
+    np.testing.assert_array_equal(message.block.pixels, block(0).pixels)
+    assert decode(encode(message)).block.correction is None
