@@ -8,8 +8,8 @@ namespace linescan {
 constexpr int kGainBits = 13;  // of a gain behind its point: below 8, in steps of 1 / 8192
 constexpr int kByteBits = 5;   // of an 8-bit level's product behind its point
 
-// Lines of `samples` that lie side by side; a step is the samples from one line to the next. A table
-// has one entry per sample of a line. `corrected` lies apart from `raw`.
+// Lines of `samples` that lie side by side; a step is the samples from one line to the next. A
+// table has one entry per sample of a line. `corrected` lies apart from `raw`.
 struct ByteField {
   const uint8_t* raw;
   const uint16_t* gain;
