@@ -38,6 +38,7 @@ COMMANDS = {
     "recorder": "recorder",
     "replay": "replay",
     "record": "record",
+    "export-recording": "export_recording",
     "simulate": "simulate",
     "calibrate": "calibrate",
     "calibrate-light": "calibrate_light",
