@@ -47,7 +47,7 @@ class SourceReader:
     @property
     def health(self) -> Mapping[str, float]:
         """What the source says of its camera; empty when it has none."""
-        return health_of(self._source)
+        return {name: float(figure) for name, figure in health_of(self._source).items()}
 
     @property
     def is_live(self) -> bool:

@@ -7,9 +7,10 @@ import zlib
 import numpy as np
 import pytest
 
-from streamer.message import GapReason, LineBlock, LineLoss
+from streamer.message import GapReason, Heartbeat, LineBlock, LineLoss, StageState
 from streamer.ports import WebFormat
 from streamer.stages.reader import SourceEnd, SourceReader
+from streamer.wire import decode, encode
 
 
 class ScriptedSource:
@@ -141,3 +142,17 @@ def test_a_reader_passes_on_what_a_camera_says_of_itself_and_nothing_of_other_so
 
     assert SourceReader(Camera([8]), 8).health == {"connected": 1.0}
     assert SourceReader(ScriptedSource([8]), 8).health == {}
+
+
+def test_health_is_plain_numbers_whatever_the_source_counts_with():
+    class Camera(ScriptedSource):
+        health = {"edge_confidence": np.float64(0.5), "no_web_lines": np.int64(3)}
+
+    health = SourceReader(Camera([8]), 8).health
+    assert {name: type(figure) for name, figure in health.items()} == {
+        "edge_confidence": float,
+        "no_web_lines": float,
+    }
+    # Figures of another type could not be sent, and capture would end.
+    beat = Heartbeat("capture", "capture", StageState.RUNNING, 0, 0, 0, 0, figures=dict(health))
+    assert decode(encode(beat)).figures == {"edge_confidence": 0.5, "no_web_lines": 3.0}
