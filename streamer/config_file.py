@@ -20,6 +20,7 @@ _KEPT = {
     "replay": set(ReplaySource.model_fields),
     "genicam": {"kind", "camera"},
     "gentl": {"kind", "camera"},
+    "stream": {"kind", "camera"},
 }
 
 

@@ -91,7 +91,7 @@ def _forms(config: Config) -> tuple[WebFormat, ...]:
 
     forms: list[WebFormat] = []
     for settings in camera_sources(config):
-        source = open_source(settings, config.web)
+        source = open_source(settings, config.web, light=config.light)
         forms.append(source.format)
         source.close()
     return tuple(forms)

@@ -364,6 +364,14 @@ def test_a_camera_takes_over_no_width_of_a_simulated_web(tmp_path):
     assert source.block_lines == 256
 
 
+def test_a_stream_takes_over_the_name_of_a_simulated_camera(tmp_path):
+    path = tmp_path / "line.yaml"
+    path.write_text("source:\n  camera: left\n  columns: 1024\n  seed: 4\n  channels: 3\n")
+    chosen = ("source.kind=stream", "source.address=rtsp://c/x", "source.allow_lossy=true")
+    source = load_config(path, chosen).source
+    assert (source.kind, source.camera, source.channels) == ("stream", "left", 1)
+
+
 def test_a_file_of_a_camera_keeps_its_keys_when_its_kind_is_said_again(tmp_path):
     path = tmp_path / "line.yaml"
     path.write_text("source:\n  kind: genicam\n  address: 10.0.0.2\n  columns: 4096\n")

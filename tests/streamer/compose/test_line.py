@@ -50,6 +50,11 @@ def test_what_does_not_fit_is_told_before_anything_starts(config, setting, text)
         prepare_roll(config(setting))
 
 
+def test_a_light_file_that_does_not_fit_is_told_before_anything_starts(config, tmp_path):
+    with pytest.raises(OSError, match="light.file must be readable, got /nowhere"):
+        prepare_roll(config("light.file=/nowhere"))
+
+
 def test_a_roll_that_exists_is_refused(config):
     first = prepare_roll(config("roll.name=r1"))
     roll_folder(first).mkdir(parents=True)
