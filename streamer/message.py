@@ -196,7 +196,7 @@ class Tile:
     """One core rectangle of a lane with its halo, ready for the backbone.
 
     `first_line`, `first_column`, `line_count`, `column_count` describe the core in web pixels; the
-    pixels are the core plus halo, extended by edge replication to a multiple of the stride at the
+    pixels are the core plus halo, extended by their mirror image to a multiple of the stride at the
     web's right edge and a piece's last line. `masked` are web columns without web.
     """
 

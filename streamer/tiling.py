@@ -338,7 +338,7 @@ def _cut_tile(state: TilingState, row: LedgerRow, lane: int, reach: _Reach) -> T
         across.end - core.end,
     )
     pixels = _copy_pixels(state, reach.lines, across)
-    _replicate_left(pixels, reach.web.first - across.first)
+    _mirror_left(pixels, reach.web.first - across.first)
     return Tile(
         origin.roll,
         origin.camera,
@@ -359,7 +359,7 @@ def _cut_tile(state: TilingState, row: LedgerRow, lane: int, reach: _Reach) -> T
 def _copy_pixels(state: TilingState, lines: Interval, columns: Interval) -> PixelArray:
     """The only copy of pixels in capture, corrected on the way if that is still due.
 
-    The last line and column are repeated up to a stride.
+    The last lines and columns are mirrored up to a stride.
     """
     blocks, stride = state.blocks, state.grid.stride
     height, width = -(-lines.size // stride) * stride, -(-columns.size // stride) * stride
@@ -372,12 +372,22 @@ def _copy_pixels(state: TilingState, lines: Interval, columns: Interval) -> Pixe
             target = pixels[begin - lines.first : end - lines.first, : columns.size]
             source = slice(begin - block.first_line, end - block.first_line)
             block.copy_into(target, source, columns.first)
-    pixels[: lines.size, columns.size :] = pixels[: lines.size, columns.size - 1 : columns.size]
-    pixels[lines.size :] = pixels[lines.size - 1]
+    _mirror_end(pixels[: lines.size].swapaxes(0, 1), columns.size)
+    _mirror_end(pixels, lines.size)
     return pixels
 
 
-def _replicate_left(pixels: PixelArray, masked_columns: int) -> None:
-    """Overwrite the few masked columns before a left edge off the grid by the web's first one."""
+def _mirror_end(pixels: PixelArray, size: int) -> None:
+    """Fill what lies behind the first `size` lines by their mirror image.
+
+    Repeats of the last line would be a texture of their own, and score as one.
+    """
+    rest = len(pixels) - size
+    if rest > 0:
+        pixels[size:] = pixels[size - rest : size][::-1]
+
+
+def _mirror_left(pixels: PixelArray, masked_columns: int) -> None:
+    """Overwrite the few masked columns before a left edge off the grid by the web mirrored."""
     if masked_columns > 0:
-        pixels[:, :masked_columns] = pixels[:, masked_columns : masked_columns + 1]
+        pixels[:, :masked_columns] = pixels[:, masked_columns : 2 * masked_columns][:, ::-1]

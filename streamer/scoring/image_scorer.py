@@ -151,11 +151,11 @@ def _learn(quantised: torch.Tensor, web: _Web, method: Method) -> torch.Tensor:
 
 
 def _extend(pixels: PixelArray, stride: int) -> PixelArray:
-    """Repeat the last line and column up to a multiple of the stride, as tiling does."""
+    """Mirror the last lines and columns up to a multiple of the stride, as tiling does."""
     missing = [(0, -size % stride) for size in pixels.shape[:2]]
     if not any(end for _, end in missing):
         return pixels
-    return np.pad(pixels, [*missing, (0, 0)][: pixels.ndim], mode="edge")
+    return np.pad(pixels, [*missing, (0, 0)][: pixels.ndim], mode="symmetric")
 
 
 @dataclass(frozen=True, slots=True)
