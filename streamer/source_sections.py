@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from streamer.camera_sections import GenicamSource, GentlSource
+from streamer.correction_sections import Light
 from streamer.fault_script import MOTION, Fault
 from streamer.line_camera import SimulatedLineCamera
 from streamer.section import Level, Section
@@ -138,3 +139,4 @@ class SideCamera(Section):
     source: Source
     first_mm: float = Field(gt=0)
     later_mm: float = Field(default=0.0, ge=0)
+    light: Light | None = None
