@@ -118,7 +118,9 @@ class EdgedSource:
                 self._break(LineFlag.NONE)
                 self._ready.append(item)
             elif len(item.pixels) == 0:
-                return item  # nothing has come yet: what waits goes on waiting, the reader does not
+                # Nothing has come yet: what waits goes on waiting, the reader does not.
+                waiting = self._waiting[0].first_line if self._waiting else item.first_line
+                return replace(item, first_line=waiting)
             else:
                 self._take(item)
         return self._ready.popleft() if self._ready else None

@@ -322,6 +322,7 @@ def test_a_web_that_stands_does_not_hold_the_reader():
     items = [source.read_into(buffer) for _ in range(6)]
     assert sum(len(item.pixels) for item in items) == GROUP_LINES
     assert [len(item.pixels) for item in items[-3:]] == [0, 0, 0]
+    assert {item.first_line for item in items[-3:]} == {GROUP_LINES}
     # What waited for the rest of its group comes first when the web goes on.
     source._source.pixels = np.concatenate([seen, web(300).pixels])
     rest = [source.read_into(buffer) for _ in range(6)]
