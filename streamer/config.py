@@ -159,6 +159,13 @@ class Config(Section):
                 "fixed and margins"
             )
             raise ValueError(msg)
+        blind = [side.source.camera for side in self.cameras if side.light is None]
+        if self.light.file is not None and blind:
+            msg = (
+                f"light.file is of {self.source.camera} alone; cameras.light must be set for "
+                f"{', '.join(blind)}, got null; calibrate each with `linescan calibrate-light`"
+            )
+            raise ValueError(msg)
         by_place = self.profile.band_width is not None or self.calibration.lanes == "pooled"
         if self.cameras and self.profile.file is not None and by_place:
             msg = (

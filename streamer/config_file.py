@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from streamer.config import Config, ConfigError, ReplaySource, Section, SimulatorSource
+from streamer.config import Config, ConfigError, Light, ReplaySource, Section, SimulatorSource
 from streamer.correction.light_file import LightFile
 from streamer.presets import preset_defaults
 
@@ -18,6 +18,7 @@ FROM_COMMAND_LINE = 0
 _KEPT = {
     "simulator": set(SimulatorSource.model_fields),
     "replay": set(ReplaySource.model_fields),
+    "stream": {"kind", "camera"},
     "genicam": {"kind", "camera"},
     "gentl": {"kind", "camera"},
     "stream": {"kind", "camera"},
@@ -53,18 +54,23 @@ def load_config(path: Path | None, settings: tuple[str, ...] = ()) -> Config:
 
 
 def _with_light_digest(config: Config) -> Config:
-    """Name the light file by what is in it, so that the digest of the config covers it.
+    """Name each light file by what is in it, so that the digest of the config covers it."""
+    sides = tuple(
+        side.model_copy(update={"light": _named(side.light)}) if side.light else side
+        for side in config.cameras
+    )
+    return config.model_copy(update={"light": _named(config.light), "cameras": sides})
 
-    A file that cannot be used is left to the source, which says what is wrong with it.
-    """
-    light = config.light
+
+def _named(light: Light) -> Light:
+    """A file that cannot be used is left to the source, which says what is wrong with it."""
     if light.file is None or light.digest is not None:
-        return config
+        return light
     try:
         digest = LightFile.from_bytes(light.file.read_bytes()).digest
     except (OSError, ValueError):
-        return config
-    return config.model_copy(update={"light": light.model_copy(update={"digest": digest})})
+        return light
+    return light.model_copy(update={"digest": digest})
 
 
 def _read_document(path: Path) -> _Document:

@@ -9,6 +9,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from streamer.section import AutoOrOff, Section, SlowOrOff, switched_off
 
+WIDEST_MM, LONGEST_M = 1e5, 1e7  # beyond any web: what is larger is a slip
+
 
 class Light(Section):
     """What is done to the pixels of a camera before anything looks at them."""
@@ -37,10 +39,10 @@ class Light(Section):
 class IgnoreZone(Section):
     """A part of the web that is not inspected; `to_m` null: to the end of the roll."""
 
-    first_mm: float = Field(ge=0)
-    end_mm: float = Field(gt=0)
-    from_m: float = Field(default=0.0, ge=0)
-    to_m: float | None = Field(default=None, gt=0)
+    first_mm: float = Field(ge=0, le=WIDEST_MM)
+    end_mm: float = Field(gt=0, le=WIDEST_MM)
+    from_m: float = Field(default=0.0, ge=0, le=LONGEST_M)
+    to_m: float | None = Field(default=None, gt=0, le=LONGEST_M)
 
     @model_validator(mode="after")
     def _is_not_empty(self) -> IgnoreZone:
@@ -58,10 +60,10 @@ class Edges(Section):
 
     mode: AutoOrOff = "auto"
     stream: Annotated[Literal["off", "fixed", "auto"], BeforeValidator(switched_off)] = "off"
-    margin_left_mm: float = Field(default=0.0, ge=0)
-    margin_right_mm: float = Field(default=0.0, ge=0)
-    selvedge_mm: float = Field(default=0.0, ge=0)
-    guard_mm: float = Field(default=5.0, ge=0)
+    margin_left_mm: float = Field(default=0.0, ge=0, le=WIDEST_MM)
+    margin_right_mm: float = Field(default=0.0, ge=0, le=WIDEST_MM)
+    selvedge_mm: float = Field(default=0.0, ge=0, le=WIDEST_MM)
+    guard_mm: float = Field(default=5.0, ge=0, le=WIDEST_MM)
     ignore: tuple[IgnoreZone, ...] = ()
 
     @model_validator(mode="after")

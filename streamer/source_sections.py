@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from streamer.camera_sections import GenicamSource, GentlSource
+from streamer.correction_sections import WIDEST_MM, Light
 from streamer.fault_script import MOTION, Fault
 from streamer.line_camera import SimulatedLineCamera
 from streamer.section import Level, Section
@@ -136,5 +137,6 @@ class SideCamera(Section):
     """A further camera, to the right of the one before it."""
 
     source: Source
-    first_mm: float = Field(gt=0)
-    later_mm: float = Field(default=0.0, ge=0)
+    first_mm: float = Field(gt=0, le=WIDEST_MM)
+    later_mm: float = Field(default=0.0, ge=0, le=WIDEST_MM)
+    light: Light | None = None

@@ -66,7 +66,9 @@ def encode(content: object) -> list[bytes | memoryview]:
         raise WireError(msg)
     buffers: list[bytes | memoryview] = []
 
-    def describe(value: object) -> dict[str, object]:
+    def describe(value: object) -> object:
+        if isinstance(value, np.generic):
+            return value.item()  # a figure that numpy has computed: no reason to send nothing
         if not isinstance(value, np.ndarray) or value.dtype.str not in _DTYPES:
             msg = f"array must be uint8, uint16 or float32, got {type(value).__name__}"
             raise WireError(msg)

@@ -22,6 +22,7 @@ from streamer.cli.options import (
     UsageFault,
     read_config,
 )
+from streamer.compose.cameras import camera_edges
 from streamer.compose.geometry import tile_grid, web_geometry
 from streamer.scoring.fca import use_threads
 from streamer.scoring.kernel_gate import require_kernels
@@ -211,7 +212,7 @@ class _FirstMetres:
 def _open_source(chosen: Config) -> LineSource:
     fast = chosen.source.model_copy(update={"pace": "fast"})
     try:
-        return open_source(fast, chosen.web, edges=chosen.edges, light=chosen.light)
+        return open_source(fast, chosen.web, edges=camera_edges(chosen, 0), light=chosen.light)
     except CameraFault:
         raise
     except (ValueError, OSError) as error:

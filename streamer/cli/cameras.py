@@ -64,7 +64,7 @@ def _print_table(found: list[FoundCamera]) -> None:
     console.print(table)
     for one in found:
         key = (
-            f"source.serial={one.serial}"
+            f"source.transport=usb3 --set 'source.serial=\"{one.serial}\"'"
             if one.transport == "usb3"
             else f"source.address={one.address}"
         )

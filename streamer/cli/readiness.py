@@ -20,6 +20,7 @@ from streamer.backbones import open_backbone
 from streamer.backbones.faults import ParityError, ProviderError
 from streamer.backbones.installed import has_onnxruntime, has_openvino
 from streamer.compose.calibration_web import simulated_webs
+from streamer.compose.cameras import camera_light, camera_sources
 from streamer.compose.children import capture_plan
 from streamer.compose.geometry import tile_grid
 from streamer.compose.tile_links import chosen_slots, require_tile_room
@@ -65,7 +66,7 @@ def inspect_readiness(settings: config.Config) -> list[Finding]:
         *list_catalogue(),
         *list_kernels(),
         probe_kernel(settings),
-        probe_source(settings),
+        *probe_sources(settings),
         *probe_profile(settings.profile),
         *probe_tile_memory(settings),
         probe_local_sockets(Path(tempfile.gettempdir())),
@@ -157,12 +158,17 @@ def probe_kernel(settings: config.Config) -> Finding:
     return Finding("kernels", subject, state, text, "" if found.is_compiled else found.reason)
 
 
-def probe_source(settings: config.Config) -> Finding:
-    """Open the configured source and lay the configured tiles over its width."""
-    source = settings.source
+def probe_sources(settings: config.Config) -> Iterator[Finding]:
+    """Each configured camera."""
+    return (probe_source(settings, index) for index in range(len(camera_sources(settings))))
+
+
+def probe_source(settings: config.Config, index: int = 0) -> Finding:
+    """Open the source of a camera, correct its light, and lay tiles over its width."""
+    source, light = camera_sources(settings)[index], camera_light(settings, index)
     subject = f"{source.kind} {source.camera}"
     try:
-        with closing(open_source(source, settings.web)) as opened:
+        with closing(open_source(source, settings.web, light=light)) as opened:
             web = opened.format
         lanes = len(tile_grid(settings, web.columns).lanes)
     except (OSError, ValueError) as error:

@@ -36,6 +36,13 @@ def replay(
 ) -> int:
     """Inspect a recorded web, as fast as possible unless `source.pace` says otherwise."""
     base = read_config(config, settings)
+    if base.cameras:
+        named = ", ".join(side.source.camera for side in base.cameras)
+        msg = (
+            f"cameras must be empty to replay one recording, got {named}; use --set cameras=[], or "
+            "`linescan run` with a source of kind replay for each camera"
+        )
+        raise UsageFault(msg)
     options = {
         "glob": glob,
         "transpose": transpose or None,

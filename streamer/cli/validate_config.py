@@ -36,9 +36,10 @@ def validate_config(
     if loaded.profile.file is not None and not loaded.profile.file.is_file():
         msg = f"profile.file must be there, got {loaded.profile.file}"
         raise UsageFault(msg)
-    if loaded.light.file is not None and loaded.light.digest is None:
-        msg = f"light.file must be a file of `linescan calibrate-light`, got {loaded.light.file}"
-        raise UsageFault(msg)
+    for light in (loaded.light, *(side.light for side in loaded.cameras if side.light)):
+        if light.file is not None and light.digest is None:
+            msg = f"light.file must be a file of `linescan calibrate-light`, got {light.file}"
+            raise UsageFault(msg)
     if as_json:
         print(
             json.dumps(

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streamer.compose.geometry import tile_grid
-from streamer.config import ConfigError
+from streamer.config import ConfigError, ReplaySource, SimulatorSource
 from streamer.message import Interval
 from streamer.side_by_side import CameraPlace, find_seams
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streamer.config import Config, Edges, Source
+    from streamer.config import Config, Edges, Light, Source
     from streamer.ports import LineSource
     from streamer.sources.live import Live
 
@@ -105,8 +105,11 @@ def open_camera(
     place, shift = camera_places(config)[index], _first_columns(config)[index]
     later_mm = config.cameras[index - 1].later_mm if index else 0.0
     skipped = round(later_mm / config.web.down_mm)
-    settings, edges = camera_sources(config)[index], _camera_edges(config, index)
-    source = open_source(settings, config.web, first_line + skipped, edges, config.light, live)
+    settings, edges = camera_sources(config)[index], camera_edges(config, index)
+    # A camera shows first what passes it then: web that the first camera never saw is cut away.
+    is_start = first_line == 0 and not isinstance(settings, SimulatorSource | ReplaySource)
+    first = 0 if is_start else first_line + skipped
+    source = open_source(settings, config.web, first, edges, camera_light(config, index), live)
     kept = Interval(place.columns.first - shift, place.columns.end - shift)
     try:
         return CroppedSource(source, Share(kept, place.columns.first, skipped))
@@ -116,7 +119,13 @@ def open_camera(
         raise ConfigError(msg) from None
 
 
-def _camera_edges(config: Config, index: int) -> Edges:
+def camera_light(config: Config, index: int) -> Light:
+    """The light of one camera: its own, or what is said of all."""
+    own = config.cameras[index - 1].light if index else None
+    return own or config.light
+
+
+def camera_edges(config: Config, index: int) -> Edges:
     """The edges of the web as one camera sees them: margins at its outer side, zones at its own.
 
     Zones keep their down-web places: the camera's lines before the roll are few.

@@ -50,4 +50,9 @@ class RollEnd:
         if self.captured_px and self.lost_percent > limit_percent:
             return LOSS
         # A source that broke off ends a roll early without any stage having failed.
-        return OK if self.outcome in IN_ORDER else BROKEN
+        return OK if _without_camera(self.outcome) in IN_ORDER else BROKEN
+
+
+def _without_camera(outcome: str) -> str:
+    """The gravest of several ends begins with the name of its camera."""
+    return outcome.partition(": ")[2] or outcome

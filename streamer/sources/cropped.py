@@ -119,7 +119,8 @@ class CroppedSource:
         masked = intersect_intervals(block.masked, kept)
         return replace(
             block,
-            first_line=block.first_line + before - self._skipped,
+            # One of no lines may lie before the roll: nothing has come yet.
+            first_line=max(block.first_line + before - self._skipped, 0),
             pixels=block.corrected(slice(before, None), kept),
             correction=None,
             valid_lines=max(block.valid_lines - before, 0),

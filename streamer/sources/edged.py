@@ -96,9 +96,9 @@ class EdgedSource:
         left, right = self._state.tracked.margins_px
         mm, columns = self._plan.pixel_mm, self.format.columns
         tracked = {
-            "edge_left_mm": left * mm,
-            "edge_right_mm": (columns - right) * mm,
-            "edge_confidence": self._state.tracked.confidence,
+            "edge_left_mm": float(left * mm),
+            "edge_right_mm": float((columns - right) * mm),
+            "edge_confidence": float(self._state.tracked.confidence),
         }
         return {
             **health_of(self._source),
@@ -117,6 +117,10 @@ class EdgedSource:
             elif isinstance(item, LineLoss):
                 self._break(LineFlag.NONE)
                 self._ready.append(item)
+            elif len(item.pixels) == 0:
+                # Nothing has come yet: what waits goes on waiting, the reader does not.
+                waiting = self._waiting[0].first_line if self._waiting else item.first_line
+                return replace(item, first_line=waiting)
             else:
                 self._take(item)
         return self._ready.popleft() if self._ready else None

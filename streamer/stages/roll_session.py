@@ -89,11 +89,14 @@ def _by_lane(figures: Iterable[tuple[CameraRoll, dict[str, _T]]]) -> dict[str, _
 
 
 def _outcome(cameras: Sequence[CameraRoll]) -> str:
-    """What ended the first camera that ended too early, or "complete"."""
-    if len(cameras) == 1:
-        return cameras[0].outcome
-    early = (f"{c.place.camera}: {c.outcome}" for c in cameras if c.outcome != COMPLETE)
-    return next(early, COMPLETE)
+    """What ended the roll too early, of one camera by its name, or "complete"."""
+    outcomes = {camera.outcome for camera in cameras}
+    if len(outcomes) == 1:
+        return outcomes.pop()
+    early = [camera for camera in cameras if camera.outcome != COMPLETE]
+    # A stop that somebody asked for must not hide that another camera broke off.
+    worst = min(early, key=lambda camera: camera.outcome.startswith("stopped "))
+    return f"{worst.place.camera}: {worst.outcome}"
 
 
 def _truth(cameras: Sequence[CameraRoll]) -> bytes:

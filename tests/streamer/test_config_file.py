@@ -86,7 +86,7 @@ def test_the_documented_file_names_every_key_and_no_other():
 def test_the_cameras_of_the_documented_file_are_valid_with_their_comment_marks_removed(write):
     lines = DOCUMENTED.read_text(encoding="utf-8").splitlines()
     first = next(n for n, line in enumerate(lines) if line.startswith("# cameras:"))
-    block = "\n".join(line.removeprefix("# ") for line in lines[first : first + 4])
+    block = "\n".join(line.removeprefix("# ") for line in lines[first : first + 5])
     (camera,) = load_config(write(block)).cameras
     assert set(yaml.safe_load(block)["cameras"][0]) == set(type(camera).model_fields)
     assert (camera.first_mm, camera.source.camera) == (500.0, "cam1")
@@ -352,6 +352,14 @@ def test_the_documented_fault_script_is_one():
     chosen = load_config(None, (f"source.faults={script}",)).source
     known = {kind.__name__ for kind in get_args(get_args(Fault)[0])}
     assert {type(one).__name__ for one in chosen.faults} == known
+
+
+def test_a_stream_takes_over_a_name_alone(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("source:\n  camera: left\n  surface: rail\n  bits: 8\n  block_lines: 128\n")
+    chosen = ("source.kind=stream", "source.address=/dev/video0")
+    source = load_config(path, chosen).source
+    assert (source.kind, source.camera, source.block_lines) == ("stream", "left", 256)
 
 
 def test_a_camera_takes_over_no_width_of_a_simulated_web(tmp_path):

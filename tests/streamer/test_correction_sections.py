@@ -37,3 +37,19 @@ def test_a_zone_reaches_to_the_end_of_the_roll_unless_told():
     assert IgnoreZone(first_mm=1, end_mm=2).to_m is None
     with pytest.raises(ValidationError, match="end_mm must be > first_mm = 2"):
         IgnoreZone(first_mm=2, end_mm=2)
+
+
+@pytest.mark.parametrize(
+    ("key", "largest"),
+    [("first_mm", 1e5), ("end_mm", 1e5), ("from_m", 1e7), ("to_m", 1e7)],
+)
+def test_a_zone_beyond_any_web_is_refused(key, largest):
+    zone = {"first_mm": 0, "end_mm": 5, key: 1e308}
+    with pytest.raises(ValidationError, match=f"{key}\n.*less than or equal to {largest:.0f}"):
+        IgnoreZone.model_validate(zone)
+
+
+@pytest.mark.parametrize("key", ["margin_left_mm", "margin_right_mm", "selvedge_mm", "guard_mm"])
+def test_margins_beyond_any_web_are_refused(key):
+    with pytest.raises(ValidationError, match=f"{key}\n.*less than or equal to 100000"):
+        Edges.model_validate({"stream": "auto", key: 1e308})

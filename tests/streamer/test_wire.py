@@ -81,6 +81,13 @@ def test_arrays_are_read_only_views_on_the_way_in():
     assert np.shares_memory(tile.pixels, np.frombuffer(buffer, np.uint8))
 
 
+def test_figures_that_numpy_has_computed_are_numbers():
+    figures = {"level": np.float64(0.5), "lines": np.int64(3)}
+    beat = m.Heartbeat("capture", "capture", m.StageState.RUNNING, 1, 0, 0, 0, figures=figures)
+    (header,) = wire.encode(beat)
+    assert wire.decode([header]).figures == {"level": 0.5, "lines": 3.0}
+
+
 def test_what_is_no_message_is_not_sent():
     with pytest.raises(wire.WireError, match="message must be one of Tile, .* got dict"):
         wire.encode({})

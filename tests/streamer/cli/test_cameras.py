@@ -1,6 +1,8 @@
 """`linescan cameras` as it is called: what answers, as table and JSON, and next steps when none."""
 
 import json
+import shlex
+from itertools import pairwise
 
 import pytest
 import typer
@@ -8,6 +10,9 @@ from typer.testing import CliRunner
 from viva_genicam.testing import FakeGigeCamera
 
 from streamer.cli.cameras import cameras
+from streamer.config_file import load_config
+from streamer.sources import viva_discovery
+from streamer.sources.viva_discovery import FoundCamera
 
 
 @pytest.fixture
@@ -54,3 +59,12 @@ def test_when_none_answers_the_next_steps_are_said_and_the_code_is_3(run):
     assert "no camera answers; next:" in silent.stderr
     assert "one subnet" in silent.stderr
     assert json.loads(run("--address", "127.0.0.1", "--json").stdout) == []
+
+
+def test_the_command_for_a_usb3_camera_loads_whatever_its_serial_looks_like(run, monkeypatch):
+    found = FoundCamera("usb3", "", "maker", "model", "00123", "answers")
+    monkeypatch.setattr(viva_discovery, "list_cameras", lambda *_: [found])
+    command = shlex.split(run().stdout.splitlines()[-1])
+    settings = tuple(word for before, word in pairwise(command) if before == "--set")
+    source = load_config(None, settings).source
+    assert (source.kind, source.transport, source.serial) == ("genicam", "usb3", "00123")

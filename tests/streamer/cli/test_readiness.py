@@ -165,6 +165,16 @@ def test_recording_must_be_there_and_wide_enough(tmp_path: Path) -> None:
     assert _source(source=source).advice.startswith("source.path must exist, got ")
 
 
+def test_each_camera_is_opened_with_its_light(tmp_path: Path) -> None:
+    other = {"kind": "simulator", "camera": "cam1", "columns": 256}
+    side = {"first_mm": 500, "source": other, "light": {"file": tmp_path / "gone"}}
+    chosen = config.Config.model_validate({"cameras": [side]})
+    first, second = readiness.probe_sources(chosen)
+    assert (first.subject, first.state) == ("simulator cam0", State.OK)
+    assert (second.subject, second.state) == ("simulator cam1", State.FAIL)
+    assert "light.file must be readable" in second.advice
+
+
 def test_tiles_that_do_not_fit_the_backbone_are_found() -> None:
     finding = _source(tiles={"lines": 100})
     assert finding.state is State.FAIL

@@ -55,3 +55,10 @@ def test_a_recording_that_is_not_there_is_2(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert run_command(["replay", "gone"]) == 2
     assert "gone" in capsys.readouterr().err
+
+
+def test_one_recording_is_no_replay_for_several_cameras(tmp_path):
+    file = tmp_path / "two.yaml"
+    file.write_text("cameras: [{first_mm: 100, source: {kind: simulator, camera: right}}]\n")
+    with pytest.raises(UsageFault, match=r"cameras must be empty .*, got right; use --set cameras"):
+        module.replay(Path("rec"), config=file)

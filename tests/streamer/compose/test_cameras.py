@@ -4,17 +4,20 @@ import numpy as np
 import pytest
 import yaml
 
+from streamer import sources
 from streamer.compose.cameras import (
     camera_index,
+    camera_light,
     camera_names,
     camera_places,
     open_camera,
     tiles_endpoint,
     with_places,
 )
-from streamer.config import ConfigError
+from streamer.config import ConfigError, SimulatorSource
 from streamer.config_file import load_config
 from streamer.message import Interval
+from streamer.sources.simulator import SimulatedWeb
 
 
 def load(tmp_path, *settings, cameras=((100.0, 0.0),), columns=256):
@@ -167,3 +170,40 @@ def test_margins_and_zones_are_of_the_whole_web(tmp_path):
 def test_a_selvedge_is_of_one_camera(tmp_path):
     with pytest.raises(ConfigError, match="selvedge_mm must be 0 with several cameras, got 5"):
         load(tmp_path, "edges.stream=auto", "edges.selvedge_mm=5")
+
+
+def test_a_light_file_is_of_one_camera(tmp_path):
+    for name in ("left", "right"):
+        (tmp_path / name).write_bytes(b"")
+    first = f"light.file={tmp_path / 'left'}"
+    with pytest.raises(ConfigError, match="light.file is of cam0 alone; .* must be set for cam1"):
+        load(tmp_path, first)
+    side = {"first_mm": 100, "source": {"kind": "simulator", "camera": "cam1"}}
+    side["light"] = {"file": str(tmp_path / "right")}
+    config = load(tmp_path, first, f"cameras={yaml.safe_dump([side], default_flow_style=True)}")
+    assert [camera_light(config, n).file.name for n in range(2)] == ["left", "right"]
+
+
+def test_what_is_said_of_light_without_a_file_is_said_of_all(tmp_path):
+    config = load(tmp_path, "light.lamp_drift=slow", "light.black_level=2")
+    assert camera_light(config, 1) == camera_light(config, 0) == config.light
+
+
+def test_a_live_camera_begins_before_the_roll_when_the_web_reaches_it_later(tmp_path, monkeypatch):
+    live = {"kind": "genicam", "camera": "cam1", "address": "10.0.0.2"}
+    side = [{"first_mm": 100, "later_mm": 32, "source": live}]
+    config = load(tmp_path, f"cameras={yaml.safe_dump(side, default_flow_style=True)}")
+    opened = []
+
+    def open_as_asked(settings, web, first_line, *_):
+        opened.append(first_line)
+        return SimulatedWeb(SimulatorSource(columns=256, length_m=1), web, first_line)
+
+    monkeypatch.setattr(sources, "open_source", open_as_asked)
+    placed = with_places(config, (256, 256))
+    buffer = np.empty((256, 256), np.uint8)
+    start = open_camera(placed, "cam1").read_into(buffer)
+    # Its first 64 lines are web that the first camera never saw.
+    assert (opened, start.first_line, start.valid_lines) == ([0], 0, 256 - 64)
+    assert open_camera(placed, "cam1", 100).read_into(buffer).first_line == 100
+    assert opened == [0, 164]

@@ -11,6 +11,8 @@ from streamer.compose.outcome import RollEnd
         (RollEnd("complete", 100, 0.0, True), 0, 0),
         (RollEnd("stopped on request", 100, 0.0, True), 0, 0),
         (RollEnd("stopped before the first line", 0, 100.0, True), 0, 0),
+        (RollEnd("cam1: stopped on request", 100, 0.0, True), 0, 0),
+        (RollEnd("cam1: OSError: camera gone", 100, 0.0, True), 0, 1),
         (RollEnd("complete", 100, 0.1, True), 0, 5),
         (RollEnd("complete", 100, 0.1, True), 0.1, 0),
         # Stopping a line that sees nothing does not make its roll a good one.

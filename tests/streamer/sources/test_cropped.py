@@ -113,3 +113,10 @@ def test_truth_is_of_the_share_in_places_on_the_web():
     assert first["cross_first_mm"] == first["first_column"] * 0.5
     assert truth["end_line"] == given_truth["end_line"] - 64
     assert CroppedSource(Pieces(), Share(Interval(0, 24))).truth == b""
+
+
+def test_that_nothing_has_come_yet_is_said_before_the_roll_too():
+    source = CroppedSource(Pieces(block(0, 0), block(0, 8)), Share(Interval(4, 22), 0, 6))
+    nothing, piece = read_all(source)
+    assert (len(nothing.pixels), nothing.first_line) == (0, 0)
+    assert (piece.first_line, piece.valid_lines) == (0, 2)

@@ -8,9 +8,17 @@ from edge_webs import edged_web, pierced, wandering
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer import config, stitching
+from streamer import config, stitching, wire
 from streamer.correction.edge_groups import GROUP_LINES
-from streamer.message import GapReason, Interval, LineBlock, LineFlag, LineLoss
+from streamer.message import (
+    GapReason,
+    Heartbeat,
+    Interval,
+    LineBlock,
+    LineFlag,
+    LineLoss,
+    StageState,
+)
 from streamer.ports import WebFormat
 from streamer.sources.edged import EdgedSource, EdgePlan
 from streamer.tiling import Origin, TileGrid, cut, finish, start_tiling
@@ -288,3 +296,38 @@ def test_inspected_masked_and_not_inspected_are_the_roll(
             hidden = covered(intersect_intervals(ledger.masked, core))
             assert covered(tile.masked) == hidden < core.size
     assert (count == 1).all()
+
+
+def test_health_of_edges_that_were_seen_can_be_sent():
+    source = edged(Recorded(web(700).pixels, 256))
+    read_all(source, 256)
+    beat = Heartbeat("capture", "capture", StageState.RUNNING, 1, 0, 0, 0, figures=source.health)
+    assert source.health["edge_confidence"] > 0
+    assert {type(figure) for figure in source.health.values()} == {float}
+    assert wire.decode(wire.encode(beat)) == beat
+
+
+class Standing(Recorded):
+    """A live source whose web stands after its last line."""
+
+    def read_into(self, buffer):
+        found = super().read_into(buffer)
+        empty = np.empty((0, COLUMNS), np.uint8)
+        return found or LineBlock("cam0", len(self.pixels), empty, 0, 0)
+
+
+def test_a_web_that_stands_does_not_hold_the_reader():
+    seen = web(300).pixels
+    source, buffer = edged(Standing(seen, 100)), np.empty((100, COLUMNS), np.uint8)
+    items = [source.read_into(buffer) for _ in range(6)]
+    assert sum(len(item.pixels) for item in items) == GROUP_LINES
+    assert [len(item.pixels) for item in items[-3:]] == [0, 0, 0]
+    assert {item.first_line for item in items[-3:]} == {GROUP_LINES}
+    # What waited for the rest of its group comes first when the web goes on.
+    source._source.pixels = np.concatenate([seen, web(300).pixels])
+    rest = [source.read_into(buffer) for _ in range(6)]
+    lines = [item for item in rest if len(item.pixels)]
+    assert lines[0].first_line == GROUP_LINES
+    firsts = [item.first_line for item in lines]
+    ends = [item.first_line + item.valid_lines for item in lines]
+    assert firsts[1:] == ends[:-1]

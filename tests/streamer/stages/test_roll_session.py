@@ -56,6 +56,21 @@ def test_a_roll_of_two_cameras_is_complete_only_if_both_are(second, outcome):
     assert RollSession().summarise(ORIGIN, cameras, 7).outcome == outcome
 
 
+@pytest.mark.parametrize(
+    ("reasons", "outcome"),
+    [
+        (("stopped on request", "stopped on request"), "stopped on request"),
+        (("", "stopped on request"), "b: stopped on request"),
+        (("stopped on request", "cable"), "b: cable"),
+        (("cable", "stopped on request"), "a: cable"),
+    ],
+)
+def test_a_stop_on_request_hides_no_camera_that_broke_off(reasons, outcome):
+    ends = [replace(END, complete=not reason, reason=reason) for reason in reasons]
+    cameras = [camera(end=ends[0]), camera("b", 32, 2, end=ends[1])]
+    assert RollSession().summarise(ORIGIN, cameras, 7).outcome == outcome
+
+
 def test_lanes_are_numbered_over_the_whole_web():
     cameras = [camera(), camera("b", 32, 2)]
     cameras[0].verdicts.profiles |= {"0": "p", "1": "q"}
