@@ -21,7 +21,6 @@ _KEPT = {
     "stream": {"kind", "camera"},
     "genicam": {"kind", "camera"},
     "gentl": {"kind", "camera"},
-    "stream": {"kind", "camera"},
 }
 
 
