@@ -14,6 +14,7 @@ from streamer.cli.calibrate_light import calibrate_light
 from streamer.cli.options import EnvironmentFault, UsageFault
 from streamer.config import Light, ReplaySource, Web
 from streamer.correction.light_file import LightFile
+from streamer.message import Interval
 from streamer.sources import open_source
 
 COLUMNS = 400
@@ -68,7 +69,8 @@ def test_good_targets_become_a_file_that_evens_them(run, targets):
     assert made.facts.created_utc.endswith("Z")
     light = Light(file=targets / "light")
     source = open_source(ReplaySource(path=targets / "white.npy"), Web(), light=light)
-    evened = source.read_into(np.zeros((200, COLUMNS), np.uint8)).pixels.mean(axis=0)
+    block = source.read_into(np.zeros((200, COLUMNS), np.uint8))
+    evened = block.corrected(slice(200), Interval(0, COLUMNS)).mean(axis=0)
     assert evened.std() < 0.6
     raw = np.load("white.npy").mean(axis=0)
     assert raw.std() > 15

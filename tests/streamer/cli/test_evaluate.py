@@ -241,8 +241,8 @@ class TestPage:
         text = (tmp_path / "out/page.html").read_text()
         for run in found["runs"]:
             assert f"{run['mean']['auroc']['value']:.4f}" in text
-        assert text.count("<svg") == 5
-        assert text.count("<path") == 10
+        assert text.count('<svg viewBox="-30') == 5
+        assert text.count("<path") == 10 + 2  # curves, and a stroke of each run in the key
         assert text.count("data:image/jpeg") == 3 * 4
         assert "Clean within the crop" in text
         assert "http" not in text.replace("http-equiv", "")
