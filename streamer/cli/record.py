@@ -118,6 +118,13 @@ def write_recording(config: Config, out: Path, append: bool = False) -> Recorded
         UsageFault: the source cannot be opened, or `out` holds something.
         EnvironmentFault: `out` cannot be written, or its disk is full; what is there is readable.
     """
+    if config.cameras:
+        named = ", ".join(side.source.camera for side in config.cameras)
+        msg = (
+            f"cameras must be empty to record one camera, got {named}; use --set cameras=[], with "
+            "each in turn as source, or recorder.mode: all beside the inspection"
+        )
+        raise UsageFault(msg)
     first_line = _first_free_line(out, append)
     try:
         source = open_source(config.source, config.web, first_line)

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from streamer.compose.cameras import (
+    camera_edges,
     camera_index,
+    camera_light,
     camera_names,
     camera_places,
     camera_sources,
@@ -73,7 +75,8 @@ def open_configured_source(config: Config, first_line: int = 0) -> LineSource:
     """All that the first camera shows, from `first_line` on."""
     from streamer.sources import open_source
 
-    return open_source(config.source, config.web, first_line, config.edges, config.light)
+    edges, light = camera_edges(config, 0), camera_light(config, 0)
+    return open_source(config.source, config.web, first_line, edges, light)
 
 
 def open_patiently(setting: Setting, camera: str, resume: Resume = _BEGINNING) -> LineSource:

@@ -12,7 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streamer.compose.cameras import camera_names, camera_places, camera_sources, with_places
+from streamer.compose.cameras import (
+    camera_edges,
+    camera_light,
+    camera_names,
+    camera_places,
+    camera_sources,
+    with_places,
+)
 from streamer.compose.children import capture_plan, roll_name
 from streamer.compose.outcome import COMPLETE, RollEnd
 from streamer.compose.recorders import recorder_processes
@@ -90,8 +97,9 @@ def _forms(config: Config) -> tuple[WebFormat, ...]:
     from streamer.sources import open_source
 
     forms: list[WebFormat] = []
-    for settings in camera_sources(config):
-        source = open_source(settings, config.web, light=config.light)
+    for index, settings in enumerate(camera_sources(config)):
+        edges, light = camera_edges(config, index), camera_light(config, index)
+        source = open_source(settings, config.web, 0, edges, light)
         forms.append(source.format)
         source.close()
     return tuple(forms)

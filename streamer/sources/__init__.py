@@ -50,7 +50,11 @@ def _with_edges(source: LineSource, web: config.Web, edges: config.Edges | None)
         return source
     from streamer.sources.edged import EdgedSource, EdgePlan
 
-    return EdgedSource(source, EdgePlan.of(edges, web))
+    try:
+        return EdgedSource(source, EdgePlan.of(edges, web))
+    except ValueError:
+        source.close()
+        raise
 
 
 def _open_fast(

@@ -24,7 +24,7 @@ from streamer.correction.edge_mask import (
 )
 from streamer.correction.edge_profile import LEAST_CELLS, cell_pixels, sampled_lines
 from streamer.correction.web_grid import true_runs
-from streamer.message import GapReason, Interval, LineBlock, LineFlag, LineLoss
+from streamer.message import GapReason, Interval, LineBlock, LineFlag, LineLoss, require
 from streamer.ports import health_of
 from streamer.sources.line_slices import filler_of, slice_lines
 from streamer.web import covered, merge_intervals
@@ -69,6 +69,17 @@ class EdgedSource:
     """
 
     def __init__(self, source: LineSource, plan: EdgePlan) -> None:
+        """Own `source`.
+
+        Raises:
+            ValueError: the fixed margins leave no web to inspect.
+        """
+        margins, columns = sum(plan.rule.least_px), source.format.columns
+        rule = (
+            f"edges.margin_left_mm and edges.margin_right_mm must leave some of the {columns} "
+            "columns of the web, in columns"
+        )
+        require(margins < columns, rule, margins)
         self._source = source
         self._plan = plan
         self._state = GroupState()

@@ -109,7 +109,7 @@ class CaptureStage:
             fault = self._drain() or fault
         finally:
             reader.stop()
-        self.pulse.figures = dict(reader.health)
+        self.pulse.figures.update(reader.health)
         self.pulse.announce_busy(TRUTH_LIMIT_MS)
         self._end_roll(self._tiling.next_line, source.truth, fault)
         self._end_recording(self._tiling.next_line, source.truth)
@@ -205,7 +205,8 @@ class CaptureStage:
         self._flush()
         self.pulse.queue_depth = self.dispatcher.waiting
         if self._reader is not None and self.pulse.is_due:
-            self.pulse.figures = dict(self._reader.health)
+            # Tile memory and recorder feed keep counts of their own in it.
+            self.pulse.figures.update(self._reader.health)
         self.pulse.beat()
 
     def _hear_worker(self, peer: str, request: object) -> None:

@@ -233,12 +233,13 @@ class SinkStage:
     def _note_camera(self, peer: str, beat: Heartbeat) -> None:
         """What a capture says of its camera, by the camera's name where there are several."""
         camera = next((c for c in self.cameras.values() if c.peer == peer), None)
-        if camera is None or "connected" not in beat.figures:
+        if camera is None:
             return
         name = camera.place.camera
         prefix = f"{name}_" if len(self.cameras) > 1 else ""
         self._session.camera_health |= {prefix + k: v for k, v in beat.figures.items()}
-        self._publish(self.announcer.on_camera(name, beat, self.pulse.now_ns()))
+        if "connected" in beat.figures:
+            self._publish(self.announcer.on_camera(name, beat, self.pulse.now_ns()))
 
     def _send_acks(self) -> None:
         waiting = self._join.waiting or ((),) * len(self.cameras)

@@ -237,3 +237,9 @@ def test_totals_count_lines_pixels_and_losses(tmp_path):
     assert (totals.lines, totals.pixels, totals.metres) == (3, 90, 0.3)
     assert totals.lost_lines == {"overload": 14}
     assert totals.mpix_per_s == 0.0
+
+
+def test_several_cameras_are_not_recorded_as_one(run, web):
+    side = "cameras=[{first_mm: 10, source: {kind: replay, camera: cam1, path: web.npy}}]"
+    with pytest.raises(UsageFault, match="cameras must be empty to record one camera, got cam1"):
+        run("--out", "rec", *REPLAY, "--set", side)

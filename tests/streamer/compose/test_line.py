@@ -4,6 +4,7 @@ import signal
 import sys
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
@@ -18,6 +19,8 @@ from streamer.compose.line import (
 )
 from streamer.config import ConfigError
 from streamer.config_file import load_config
+from streamer.correction.flat_field import LightReference
+from streamer.correction.light_file import LightFacts, LightFile
 from streamer.stages.capture import STOPPED_ON_REQUEST
 from streamer.supervisor import Child, Command
 
@@ -53,6 +56,26 @@ def test_what_does_not_fit_is_told_before_anything_starts(config, setting, text)
 def test_a_light_file_that_does_not_fit_is_told_before_anything_starts(config, tmp_path):
     with pytest.raises(OSError, match="light.file must be readable, got /nowhere"):
         prepare_roll(config("light.file=/nowhere"))
+
+
+def test_margins_that_leave_no_web_are_told_before_anything_starts(config):
+    with pytest.raises(ValueError, match="must leave some of the 256 columns"):
+        prepare_roll(config("edges.stream=fixed", "edges.margin_left_mm=1000"))
+
+
+def test_every_camera_is_tried_with_its_own_light(config, tmp_path):
+    made = {}
+    for name, columns in (("left", 256), ("right", 128)):
+        white = LightReference(8, np.full((columns, 1), 100.0, np.float32))
+        facts = LightFacts("2026-01-02T03:04:05Z", name, "white", 64)
+        made[name] = tmp_path / name
+        made[name].write_bytes(LightFile(white, facts).to_bytes())
+    side = "{first_mm: 112, source: {kind: simulator, camera: right, columns: 128}, light: {file: "
+    cameras = f"cameras=[{side}{made['right']}}}}}]"
+    effective = prepare_roll(config(f"light.file={made['left']}", cameras))
+    assert effective.web.columns == 224 + 128
+    with pytest.raises(ValueError, match="128"):
+        prepare_roll(config(f"light.file={made['left']}", cameras.replace("/right}", "/left}")))
 
 
 def test_a_roll_that_exists_is_refused(config):

@@ -646,6 +646,20 @@ def test_beats_carry_what_the_source_says_of_its_camera(line, monkeypatch):
     assert roll.sink.all(Heartbeat)[-1].figures == health
 
 
+def test_counts_of_tile_memory_and_recorder_stay_in_the_beats(line, monkeypatch):
+    monkeypatch.setattr(WebSource, "health", {"frames": 3.0}, raising=False)
+    roll = line([100])
+    kept = roll.stage.pulse.figures  # what composition hands to them
+    roll.add()
+    kept["lines_refused_by_recorder"] = 8.0
+    assert roll.run() == ""
+    kept["tiles_outside_slots"] = 1.0
+    assert roll.stage.pulse.figures == {
+        "frames": 3.0, "lines_refused_by_recorder": 8.0, "tiles_outside_slots": 1.0,
+    }  # fmt: skip
+    assert roll.sink.all(Heartbeat)[-1].figures["lines_refused_by_recorder"] == 8.0
+
+
 def test_what_a_block_says_of_the_light_is_in_the_beats(line, monkeypatch):
     read = WebSource.read_into
 

@@ -621,3 +621,10 @@ def test_what_capture_says_wants_maintenance_is_an_alarm(play):
     roll.run()
     states = [a.state.value for a in roll.record.alarms if a.signal == "maintenance_required"]
     assert states == ["new", "end"]
+
+
+def test_what_a_source_without_a_link_says_is_summed_up_and_no_alarm(play):
+    edges = beat(stage="capture", figures={"edge_left_mm": 12.0, "no_web_lines": 5.0})
+    roll = play(HELLO, row(0), edges, *tiles(0), end(1))
+    assert roll.run().camera_health == {"edge_left_mm": 12.0, "no_web_lines": 5.0}
+    assert roll.alarms(AlarmKind.SYSTEM) == []
