@@ -1,4 +1,6 @@
-"""What all tests share: property tests are judged by what they find, not by how fast they are."""
+"""What all tests share: properties are judged by what they find, and Ctrl-C means Ctrl-C."""
+
+import signal
 
 from hypothesis import settings
 
@@ -6,3 +8,7 @@ settings.register_profile(
     "linescan", deadline=None
 )  # the machine is shared, and timing proves nothing
 settings.load_profile("linescan")
+
+# A job in the background of a shell starts with interrupts ignored, and so would all that it
+# starts: tests of Ctrl-C, in this process and in the program's, would wait for nothing.
+signal.signal(signal.SIGINT, signal.default_int_handler)
