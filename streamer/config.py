@@ -11,6 +11,7 @@ from pydantic import model_validator
 
 from streamer.camera_sections import GenicamSource, GentlSource
 from streamer.correction_sections import Correction, Edges, IgnoreZone, Light
+from streamer.gateway_sections import Gateways
 from streamer.presets import PresetName, overridden, with_preset
 from streamer.section import Section
 from streamer.sections import (
@@ -42,6 +43,7 @@ __all__ = [
     "Correction",
     "Decision",
     "Edges",
+    "Gateways",
     "GenicamSource",
     "GentlSource",
     "IgnoreZone",
@@ -94,6 +96,7 @@ class Config(Section):
     correction: Correction = Correction()
     light: Light = Light()
     recorder: Recorder = Recorder()
+    gateways: Gateways = Gateways()
     preset: PresetName | None = None
 
     @model_validator(mode="before")

@@ -44,7 +44,7 @@ class AlarmFollower:
         self.needs_snapshot = False
         changes = [alarm for key, alarm in self.active.items() if before.get(key) != alarm]
         gone = [alarm for key, alarm in before.items() if key not in self.active]
-        changes += [{**alarm, "state": "end"} for alarm in gone]
+        changes += [{**alarm, "state": "end", "condition": "normal"} for alarm in gone]
         waiting = [u for u in self._waiting if u["publisher"] == self._publisher]
         self._waiting.clear()
         for update in waiting:
@@ -63,7 +63,7 @@ class AlarmFollower:
             return []
         self._sequence = update["sequence"]
         self.active.pop(update["id"], None)
-        if update["state"] != "end":
+        if update["condition"] != "normal":
             self.active[update["id"]] = update
         return [update]
 

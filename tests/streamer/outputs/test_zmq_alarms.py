@@ -13,7 +13,7 @@ import pytest
 import zmq
 
 from streamer.config import Alarms
-from streamer.message import Alarm, AlarmKind, DefectState, RegionMm, Severity
+from streamer.message import Alarm, AlarmCondition, AlarmKind, DefectState, RegionMm, Severity
 from streamer.outputs import open_alarm_outputs
 from streamer.outputs.alarm_message import alarm_schema, beat_schema, snapshot_schema
 from streamer.outputs.zmq_alarms import AlarmEndpointError, AlarmOutputError, ZmqAlarms
@@ -44,6 +44,9 @@ def alarm(sequence, name="a", state=DefectState.NEW):
         peak=1.5,
         config_digest="",
         model_digest="",
+        condition=AlarmCondition.NORMAL
+        if state is DefectState.END
+        else AlarmCondition.UNACKNOWLEDGED,
     )
 
 
