@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from streamer.decision import MERGED, severity_of
 from streamer.message import DefectState, Interval
-from streamer.outputs.defect_log import CoverageRow, DefectLog, Piece
+from streamer.outputs.defect_log import CoverageRow, DefectLog, Piece, read_log
 from streamer.outputs.evidence import EvidenceStore
 from streamer.outputs.manifest import Manifest, RollDigests, write_manifest
 from streamer.outputs.report import render_report
 from streamer.outputs.roll_map import MapFormat, RollMap
+from streamer.outputs.roll_map_coverage import coverage_of
+from streamer.outputs.roll_map_labels import write_labels
 from streamer.outputs.storage import storage_errors
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ class RollFolder:
     def add_strip(self, strip: Strip) -> None:
         """See ports.RollRecord."""
         first_row = self._map.rows
-        self._map.append(strip.scores)
+        self._map.append(strip.scores, coverage_of(strip))
         self._digests.add_scores(strip)
         self._extend_piece(strip, first_row)
         lines = Interval(strip.first_line, strip.first_line + strip.line_count)
@@ -100,7 +102,13 @@ class RollFolder:
         self._map.close()
         self._log.close()
         write_manifest(self._folder, self._manifest(summary))
+        self._finish_map()
         render_report(self._folder)
+
+    def _finish_map(self) -> None:
+        """What can only be drawn when every defect has ended."""
+        log = read_log(self._folder)
+        write_labels(self._folder, log.defects, log.pieces, self._config.decision.grow_ratio)
 
     def _manifest(self, summary: RollSummary) -> Manifest:
         seconds = max((summary.ended_ns - summary.started_ns) / NS_PER_S, 1e-9)

@@ -119,8 +119,10 @@ def test_a_finished_roll_is_all_there(folder, path):
     assert manifest["config_digest"] == CONFIG.digest
     assert manifest["truth"] == {"version": 1, "defects": []}
     assert (path / "report.html").stat().st_size > 0
-    scores = zarr.open_group(path / "map.zarr", mode="r")
-    assert [array.shape for _, array in scores.arrays()][0] == (4, 4)
+    roll_map = zarr.open_group(path / "map.zarr", mode="r")
+    assert roll_map["0"].shape == (4, 4)
+    timeout = roll_map["labels/coverage"].attrs["codes"]["timeout"]
+    assert roll_map["labels/coverage/0"][:].tolist() == [[2] * 4] * 2 + [[2, 2] + [timeout] * 2] * 2
     assert len(list((path / "evidence").glob("*.png"))) == 1
 
 
@@ -146,6 +148,19 @@ def test_the_log_holds_defect_coverage_and_alarm(folder, path):
         ("overload", Interval(16, 32)),
     ]
     assert log.alarm_count == 1
+
+
+def test_the_map_says_which_cells_are_a_defect_when_the_roll_has_ended(folder, path):
+    folder.add_strip(strip(0, 0.5))
+    scores = np.float32([[2.0, 0.7, 0.1, 0.9], [0.1, 0.7, 0.1, 0.9]])
+    folder.add_strip(replace(strip(16, 0.0), scores=scores))
+    region = RegionMm(8.0, 16.0, 0.0, 8.0)
+    folder.add_defect(Defect(5, DefectState.END, region, 2.0, 1.5, 64.0, 16, 32, 1))
+    folder.finish(SUMMARY)
+    roll_map = zarr.open_group(path / "map.zarr", mode="r")
+    assert roll_map["labels"].attrs["ome"]["labels"] == ["coverage", "defects"]
+    assert roll_map["labels/defects/0"][2:].tolist() == [[5, 5, 0, 0], [0, 5, 0, 0]]
+    assert roll_map["labels/defects"].attrs["grow_level"] == CONFIG.decision.grow_ratio
 
 
 def test_pieces_say_which_rows_belong_to_which_lines(folder, path):
