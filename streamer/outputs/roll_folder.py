@@ -15,6 +15,7 @@ from streamer.outputs.report import render_report
 from streamer.outputs.roll_map import MapFormat, RollMap
 from streamer.outputs.roll_map_coverage import coverage_of
 from streamer.outputs.roll_map_labels import write_labels
+from streamer.outputs.roll_map_tiff import TIFF_NAME, write_tiff
 from streamer.outputs.storage import storage_errors
 
 if TYPE_CHECKING:
@@ -109,6 +110,8 @@ class RollFolder:
         """What can only be drawn when every defect has ended."""
         log = read_log(self._folder)
         write_labels(self._folder, log.defects, log.pieces, self._config.decision.grow_ratio)
+        if self._config.roll.tiff == "on" and self._map.rows:
+            write_tiff(self._folder, self._folder / TIFF_NAME)
 
     def _manifest(self, summary: RollSummary) -> Manifest:
         seconds = max((summary.ended_ns - summary.started_ns) / NS_PER_S, 1e-9)

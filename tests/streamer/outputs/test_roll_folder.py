@@ -163,6 +163,17 @@ def test_the_map_says_which_cells_are_a_defect_when_the_roll_has_ended(folder, p
     assert roll_map["labels/defects"].attrs["grow_level"] == CONFIG.decision.grow_ratio
 
 
+@pytest.mark.parametrize(("setting", "strips", "there"), [("on", 1, True), ("on", 0, False),
+                                                          ("off", 1, False)])  # fmt: skip
+def test_the_map_is_a_tiff_too_when_asked_for(tmp_path, setting, strips, there):
+    config = load_config(None, ("web.columns=72", "source.columns=72", f"roll.tiff={setting}"))
+    made = RollFolder(tmp_path / "r1", config, GEOMETRY, 8)
+    for number in range(strips):
+        made.add_strip(strip(16 * number, 0.5))
+    made.finish(SUMMARY)
+    assert (tmp_path / "r1" / "map.ome.tif").is_file() == there
+
+
 def test_pieces_say_which_rows_belong_to_which_lines(folder, path):
     for first, starts in ((0, True), (16, False), (100, True)):
         folder.add_strip(strip(first, 0.0, starts=starts))
