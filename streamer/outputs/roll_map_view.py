@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from streamer.outputs.roll_map_format import Level
 
 WIDEST_PX, HIGHEST_PX = 1500, 760
-NARROWEST_PX, LOWEST_PX = 560, 150
+NARROWEST_PX, LOWEST_PX = 560, 120
 MOST_CELLS = 1 << 24  # read for one picture: 64 MB
 
 

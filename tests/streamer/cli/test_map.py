@@ -1,6 +1,9 @@
 """`linescan map`: draws what was asked for, and says what cannot be drawn."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -93,6 +96,27 @@ def test_an_end_beyond_the_web_is_the_end_of_the_web(roll):
 def test_what_is_no_roll_is_a_mistake_of_the_user(roll, capsys):
     assert run_command(["map", "no"]) == 2
     assert "roll map must exist, got no rolls/no/map.zarr" in capsys.readouterr().err
+
+
+def test_a_roll_whose_process_was_killed_is_drawn_as_far_as_it_was_written(tmp_path, capsys):
+    writer = (
+        "import os, signal, sys, numpy as np\n"
+        "from pathlib import Path\n"
+        "from streamer.outputs.defect_log import DefectLog, Piece\n"
+        "from streamer.outputs.roll_map import MapFormat, RollMap\n"
+        "folder = Path(sys.argv[1])\n"
+        "roll_map, log = RollMap(folder, MapFormat('r', 5, 8, 0.5, 0.5)), DefectLog(folder)\n"
+        "for i in range(5):\n"
+        "    roll_map.append(np.ones((700, 5), np.float32))\n"
+        "    log.put_piece(Piece(0, 0, 700 * 8 * (i + 1)))\n"
+        "    log.commit()\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", writer, str(tmp_path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert MapScene(tmp_path).down == Span(0, 3 * 1024 * 4)
+    assert run_command(["map", str(tmp_path)]) == 0
+    assert cv2.imread(capsys.readouterr().out.strip()) is not None
 
 
 def test_a_roll_without_rows_cannot_be_drawn(tmp_path, capsys):
