@@ -142,9 +142,10 @@ def label_cells(
     bounds = np.array(
         [(r.start, r.stop, c.start, c.stop) for r, c in ndimage.find_objects(parts)], int
     ).reshape(count, 4)
-    peaks = ndimage.maximum(scores, parts, np.arange(1, count + 1)) if count else np.zeros(0)
+    peaks = np.zeros(count)
+    np.maximum.at(peaks, parts[grown] - 1, scores[grown])  # ndimage.maximum sorts every cell
     cut = (bounds[:, 0] == 0) & runs_on[0] | (bounds[:, 1] == len(grown)) & runs_on[1]
-    counts = cut | (np.asarray(peaks) >= SEED_LEVEL)
+    counts = cut | (peaks >= SEED_LEVEL)
     owner = np.zeros(count, np.uint32)
     ordered = sorted(boxes, key=lambda box: -box.area)
     for box in ordered:
@@ -158,12 +159,14 @@ def label_cells(
 def _paint(
     parts: ScoreArray, owner: ScoreArray, counts: ScoreArray, ordered: Sequence[CellBox]
 ) -> ScoreArray:
-    labels: ScoreArray = np.concatenate([[np.uint32(0)], np.where(counts, owner, 0)])[parts]
-    shared = np.concatenate([[False], counts & (owner == 0)])[parts]
+    table = np.zeros(len(owner) + 1, np.uint32)
+    table[1:] = np.where(counts, owner, 0)
+    labels: ScoreArray = table[parts]
+    homeless = np.concatenate([[False], counts & (owner == 0)])
     for box in ordered:
         block = labels[box.block]
-        block[shared[box.block]] = box.id
-    return labels.astype(np.uint32)
+        block[homeless[parts[box.block]]] = box.id
+    return labels
 
 
 def _write_coarser(finer: zarr.Array[Any], coarser: zarr.Array[Any], touched: set[int]) -> set[int]:
