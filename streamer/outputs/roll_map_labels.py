@@ -20,7 +20,7 @@ from streamer.outputs.roll_map_rows import cells_of
 from streamer.outputs.storage import storage_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import zarr
@@ -58,16 +58,22 @@ class CellBox:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Labelling:
+    """What is to be drawn: defects in their pieces, down to the score where they end."""
+
+    defects: Sequence[LoggedDefect]
+    pieces: Sequence[Piece]
+    grow_level: float
+
+
 def write_labels(
-    roll_folder: Path,
-    defects: Iterable[LoggedDefect],
-    pieces: Sequence[Piece],
-    grow_level: float,
+    roll_folder: Path, labelling: Labelling, on_step: Callable[[], object] = lambda: None
 ) -> None:
     """Write `labels/defects` of a closed map: uint32 ids, 0 where there is no defect.
 
-    Holds one shard at a time and touches only shards with defects. Labels that are there already
-    are replaced.
+    Holds one shard at a time and touches only shards with defects; `on_step` is called after each.
+    Labels that are there already are replaced.
 
     Raises:
         FileNotFoundError: there is no map in the folder.
@@ -78,14 +84,21 @@ def write_labels(
     group, form = open_map(roll_folder, "r+")
     with damage_named(path), storage_errors(path, "roll map"):
         scores: Any = group["0"]
-        attributes = defect_attributes(form, grow_level)
+        attributes = defect_attributes(form, labelling.grow_level)
         made = group.create_group(f"labels/{DEFECTS}", attributes=attributes, overwrite=True)
         levels = create_levels(made, form, scores.shape[0], np.uint32(0))
-        boxes = [CellBox(defect.id, *cells_of(defect, pieces, form)) for defect in defects]
-        breaks = {0, scores.shape[0], *(piece.first_row for piece in pieces)}
-        touched = _write_finest(scores, levels[0], boxes, _Rules(sorted(breaks), grow_level))
+        boxes = [CellBox(d.id, *cells_of(d, labelling.pieces, form)) for d in labelling.defects]
+        breaks = {0, scores.shape[0], *(piece.first_row for piece in labelling.pieces)}
+        rules = _Rules(sorted(breaks), labelling.grow_level)
+        touched = set()
+        for shard in _write_finest(scores, levels[0], boxes, rules):
+            touched.add(shard)
+            on_step()
         for finer, coarser in zip(levels, levels[1:], strict=False):
-            touched = _write_coarser(finer, coarser, touched)
+            touched = {shard // 2 for shard in touched}
+            for shard in sorted(touched):
+                _write_coarser(finer, coarser, shard)
+                on_step()
         # Named last: a crash leaves labels that are whole, or none that a reader looks at.
         group["labels"].attrs.put(labels_attributes([COVERAGE, DEFECTS]))
 
@@ -100,8 +113,8 @@ class _Rules:
 
 def _write_finest(
     scores: zarr.Array[Any], labels: zarr.Array[Any], boxes: Sequence[CellBox], rules: _Rules
-) -> set[int]:
-    """Label every shard that a box reaches; their numbers."""
+) -> Iterator[int]:
+    """Label every shard that a box reaches; yields their numbers."""
     by_shard: dict[int, list[CellBox]] = {}
     for box in boxes:
         for shard in range(box.first_row // SHARD_ROWS, -(-box.end_row // SHARD_ROWS)):
@@ -110,7 +123,7 @@ def _write_finest(
         first = shard * SHARD_ROWS
         cells = np.asarray(scores[first : first + SHARD_ROWS])
         labels[first : first + len(cells)] = _label_shard(cells, first, found, rules)
-    return set(by_shard)
+        yield shard
 
 
 def _label_shard(
@@ -169,11 +182,8 @@ def _paint(
     return labels
 
 
-def _write_coarser(finer: zarr.Array[Any], coarser: zarr.Array[Any], touched: set[int]) -> set[int]:
-    """Pool the shards above those that hold labels."""
-    above = {shard // 2 for shard in touched}
-    for shard in sorted(above):
-        first = shard * SHARD_ROWS
-        cells = pool(np.asarray(finer[2 * first : 2 * first + 2 * SHARD_ROWS]))
-        coarser[first : first + len(cells)] = cells
-    return above
+def _write_coarser(finer: zarr.Array[Any], coarser: zarr.Array[Any], shard: int) -> None:
+    """Pool the two shards below one of the coarser level."""
+    first = shard * SHARD_ROWS
+    cells = pool(np.asarray(finer[2 * first : 2 * first + 2 * SHARD_ROWS]))
+    coarser[first : first + len(cells)] = cells

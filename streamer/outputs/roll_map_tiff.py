@@ -13,7 +13,7 @@ from streamer.outputs.roll_map_reader import MapReader
 from streamer.outputs.storage import storage_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from streamer.message import ScoreArray
@@ -27,11 +27,12 @@ MEANING = (
 )
 
 
-def write_tiff(roll_folder: Path, path: Path) -> Path:
+def write_tiff(roll_folder: Path, path: Path, on_step: Callable[[], object] = lambda: None) -> Path:
     """Write the scores of a map as BigTIFF: tiles of 256 x 256, the coarser levels as SubIFDs.
 
     float32, deflated, with the size of a cell in the resolution tags (cells per centimetre) and in
-    the OME metadata (mm). At most one row of tiles is held in memory.
+    the OME metadata (mm). At most one row of tiles is held in memory; `on_step`
+    is called for each.
 
     Raises:
         FileNotFoundError: there is no map in the folder.
@@ -46,7 +47,7 @@ def write_tiff(roll_folder: Path, path: Path) -> Path:
     try:
         with storage_errors(path, "TIFF"):
             with tifffile.TiffWriter(draft, bigtiff=True, ome=True) as file:
-                _write_levels(file, reader)
+                _write_levels(file, reader, on_step)
             draft.replace(path)
     finally:
         with suppress(OSError):  # the folder is not there at all
@@ -61,7 +62,9 @@ def level_count(reader: MapReader) -> int:
     return small[0] if small else len(sizes)
 
 
-def _write_levels(file: tifffile.TiffWriter, reader: MapReader) -> None:
+def _write_levels(
+    file: tifffile.TiffWriter, reader: MapReader, on_step: Callable[[], object]
+) -> None:
     down_mm, cross_mm = reader.form.cell_mm
     metadata = {
         "axes": "YX",
@@ -78,7 +81,7 @@ def _write_levels(file: tifffile.TiffWriter, reader: MapReader) -> None:
         cell_cm = [cross_mm * level.columns_per_cell / 10, down_mm * level.rows_per_cell / 10]
         first: dict[str, Any] = {"subifds": count - 1, "metadata": metadata}
         file.write(
-            _tiles(reader, number),
+            _tiles(reader, number, on_step),
             shape=(level.rows(reader.rows), level.columns),
             dtype=np.float32,
             tile=(TILE, TILE),
@@ -90,7 +93,7 @@ def _write_levels(file: tifffile.TiffWriter, reader: MapReader) -> None:
         )
 
 
-def _tiles(reader: MapReader, number: int) -> Iterator[ScoreArray]:
+def _tiles(reader: MapReader, number: int, on_step: Callable[[], object]) -> Iterator[ScoreArray]:
     """The tiles of a level, row by row; what hangs over the edge is NaN."""
     level = reader.levels[number]
     across = -(-level.columns // TILE)
@@ -98,4 +101,5 @@ def _tiles(reader: MapReader, number: int) -> Iterator[ScoreArray]:
         band = np.full((TILE, across * TILE), np.nan, np.float32)
         cells = reader.scores(number, first, first + TILE)
         band[: len(cells), : level.columns] = cells
+        on_step()
         yield from (band[:, TILE * i : TILE * (i + 1)] for i in range(across))

@@ -174,6 +174,16 @@ def test_the_map_is_a_tiff_too_when_asked_for(tmp_path, setting, strips, there):
     assert (tmp_path / "r1" / "map.ome.tif").is_file() == there
 
 
+def test_what_takes_long_comes_after_the_report_and_says_that_it_goes_on(tmp_path, path):
+    config = load_config(None, ("web.columns=72", "source.columns=72", "roll.tiff=on"))
+    made, seen = RollFolder(path, config, GEOMETRY, 8), []
+    made.add_strip(strip(0, 2.0))
+    made.add_defect(defect(DefectState.END))
+    made.finish(SUMMARY, lambda: seen.append((path / "report.html").is_file()))
+    assert len(seen) >= 10 + 1  # a shard of every level of labels, a row of tiles
+    assert all(seen)
+
+
 def test_pieces_say_which_rows_belong_to_which_lines(folder, path):
     for first, starts in ((0, True), (16, False), (100, True)):
         folder.add_strip(strip(first, 0.0, starts=starts))

@@ -19,7 +19,7 @@ from streamer.message import DefectState
 from streamer.outputs.defect_log import DefectLog, Piece, read_log
 from streamer.outputs.roll_map import MapFormat, RollMap
 from streamer.outputs.roll_map_format import SHARD_ROWS
-from streamer.outputs.roll_map_labels import CellBox, label_cells, write_labels
+from streamer.outputs.roll_map_labels import CellBox, Labelling, label_cells, write_labels
 from streamer.web import Strip, WebGeometry
 
 COLUMNS = 12
@@ -44,7 +44,7 @@ def decided_roll(folder, scores, starts=(0,)):
     roll_map.close()
     log.close()
     content = read_log(folder)
-    write_labels(folder, content.defects, content.pieces, SETTINGS.grow_ratio)
+    write_labels(folder, Labelling(content.defects, content.pieces, SETTINGS.grow_ratio))
     return content.defects
 
 
@@ -122,7 +122,7 @@ def test_labels_are_replaced_and_listed_once(tmp_path):
     scores = np.zeros((20, COLUMNS), np.float32)
     scores[3, 3] = 2.0
     decided_roll(tmp_path, scores)
-    write_labels(tmp_path, (), (), 0.6)
+    write_labels(tmp_path, Labelling((), (), 0.6))
     group = zarr.open_group(tmp_path / "map.zarr", mode="r")
     assert group["labels"].attrs["ome"]["labels"] == ["coverage", "defects"]
     assert not labels(tmp_path).any()
@@ -130,10 +130,10 @@ def test_labels_are_replaced_and_listed_once(tmp_path):
 
 def test_a_roll_without_rows_has_labels_without_rows(tmp_path):
     RollMap(tmp_path, MapFormat("r", 3, 8, 0.5, 0.5)).close()
-    write_labels(tmp_path, (), (), 0.6)
+    write_labels(tmp_path, Labelling((), (), 0.6))
     assert labels(tmp_path).shape == (0, 3)
 
 
 def test_where_there_is_no_map_there_are_no_labels(tmp_path):
     with pytest.raises(FileNotFoundError, match="roll map must exist"):
-        write_labels(tmp_path, (), (), 0.6)
+        write_labels(tmp_path, Labelling((), (), 0.6))

@@ -6,7 +6,7 @@ import zarr
 
 from streamer.outputs.roll_map import MapFormat, RollMap
 from streamer.outputs.roll_map_coverage import COVERAGE_CODES
-from streamer.outputs.roll_map_labels import write_labels
+from streamer.outputs.roll_map_labels import Labelling, write_labels
 
 FORM = MapFormat("roll7", 300, 8, 0.5, 0.25)
 IMAGES = ("", "labels/coverage", "labels/defects")
@@ -18,7 +18,7 @@ def group(tmp_path_factory):
     roll_map = RollMap(folder, FORM)
     roll_map.append(np.zeros((70, 300), np.float32))
     roll_map.close()
-    write_labels(folder, [], [], 0.6)
+    write_labels(folder, Labelling((), (), 0.6))
     return zarr.open_group(folder / "map.zarr", mode="r")
 
 
