@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from streamer.line_status import RunState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import torch
 
@@ -291,8 +291,12 @@ class RollRecord(Protocol):
         """An alarm was published."""
         ...
 
-    def finish(self, summary: RollSummary) -> None:
-        """Write what is buffered, the manifest and the report."""
+    def finish(self, summary: RollSummary, on_step: Callable[[], object]) -> None:
+        """Write what is buffered, the manifest and the report.
+
+        May last as long as the roll did; calls `on_step` at least every few seconds once the
+        report is there.
+        """
         ...
 
     def close(self) -> None:

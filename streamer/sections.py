@@ -30,6 +30,7 @@ class Roll(Section):
 
     name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     folder: Path = Path("rolls")
+    tiff: OnOrOff = "off"
 
 
 class Web(Section):

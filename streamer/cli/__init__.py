@@ -49,6 +49,7 @@ COMMANDS = {
     "cameras": "cameras",
     "bench": "bench",
     "report": "report",
+    "map": "map",
     "validate-config": "validate_config",
     "schema": "schema",
 }

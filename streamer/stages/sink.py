@@ -357,7 +357,7 @@ class SinkStage:
         cameras = tuple(self.cameras.values())
         summary = self._session.summarise(self.plan.origin, cameras, self.pulse.now_ns())
         self.pulse.announce_busy(FINISH_LIMIT_MS)
-        self.record.finish(summary)
+        self.record.finish(summary, lambda: self.pulse.beat(FINISH_LIMIT_MS))
         self.pulse.enter(StageState.STOPPED)
         return summary
 

@@ -86,7 +86,7 @@ class FakeRecord:
     def add_alarm(self, alarm):
         self.alarms.append(alarm)
 
-    def finish(self, summary):
+    def finish(self, summary, on_step):
         self.summaries.append(summary)
         if self.on_finish:
             self.on_finish()

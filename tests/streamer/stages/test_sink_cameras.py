@@ -72,7 +72,7 @@ class Record:
     def add_evidence(self, score_map):
         self.evidence.append(score_map)
 
-    def finish(self, summary):
+    def finish(self, summary, on_step):
         self.summary = summary
 
 
