@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import ipaddress
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from streamer.section import OnOrOff, Section
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 LOOPBACK = "127.0.0.1"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens at `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class ModbusGateway(Section):
@@ -42,6 +54,16 @@ class PageGateway(Section):
     mode: OnOrOff = "off"
     host: str = LOOPBACK
     port: Port = 8091
+    token_file: Path | None = None
+    map_m: float = Field(default=10.0, ge=0.1, le=1000.0)
+    commands: OnOrOff = "on"
+
+    @model_validator(mode="after")
+    def _is_not_open_to_everybody(self) -> PageGateway:
+        if is_loopback(self.host) or self.token_file is not None or self.mode == "off":
+            return self
+        msg = f"token_file must be given when host is not this machine alone, got {self.host}"
+        raise ValueError(msg)
 
 
 class WebhookGateway(Section):

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from streamer.config import Config
     from streamer.ports import Gateway
+
+
+@contextmanager
+def extra(name: str) -> Iterator[None]:
+    """Say how to get a package that is missing.
+
+    Raises:
+        ModuleNotFoundError: with the command that installs it.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        msg = f'{error.name} must be installed for this gateway: pip install "linescan[{name}]"'
+        raise ModuleNotFoundError(msg, name=error.name) from error
 
 
 def open_gateway(name: str, config: Config) -> Gateway:
@@ -18,6 +35,11 @@ def open_gateway(name: str, config: Config) -> Gateway:
         ValueError: no gateway has this name.
     """
     match name:
+        case "page":
+            with extra("page"):
+                from streamer.gateways.page import OperatorPage
+
+            return OperatorPage(config.gateways.page)
         case _:
             msg = f"gateway must be one of {', '.join(type(config.gateways).model_fields)}"
             msg = f"{msg}, got {name}"
