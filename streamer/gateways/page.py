@@ -87,6 +87,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
+        listening.listen()  # who comes before the thread serves waits
     except OSError as error:
         listening.close()
         msg = f"gateways.page must be able to listen on {host}:{port}, got: {error.strerror}"

@@ -98,6 +98,7 @@ class PageServer:
                 task.cancel()
             server.close()
             self._clients.drop_all()
+            await asyncio.gather(*work, return_exceptions=True)
             await runner.cleanup()
 
     def _application(self) -> web.Application:
