@@ -171,7 +171,14 @@ class TestPage(GatewayContract):
 
     @pytest.mark.parametrize(
         "body",
-        ["", "[]", '{"kind":"stop","alarm":""}', '{"kind":"shelve","alarm":"a"}', "\xff", "[" * 999],
+        [
+            "",
+            "[]",
+            '{"kind":"stop","alarm":""}',
+            '{"kind":"shelve","alarm":"a"}',
+            "\xff",
+            "[" * 999,
+        ],
     )
     def test_nonsense_is_refused_and_explained(self, gateway, body):
         status, _, text = get(self.port, "/api/command", JSON, body.encode("latin-1"))

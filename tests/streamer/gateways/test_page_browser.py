@@ -224,11 +224,10 @@ def test_the_map_keeps_a_single_bad_cell_and_tells_what_was_not_seen(page, line)
     for row in range(rows):
         cells[row * columns] = MapRows.MASKED
         cells[row * columns + 63] = MapRows.NOT_INSPECTED
-    cells[1000 * columns + 32] = 240
+    cells[999 * columns + 32] = 240  # ends at half of the height
     strip = MapRows("roll-1", 0, 2000, 0.0, 1000.0, 640.0, rows, columns, bytes(cells))
     line.make = lambda beat: replace(view(beat), rows=(strip,) if beat % 10 == 0 else ())
-    bright = lambda: page.evaluate(PIXEL, [0.5, 32.5 / 64])[0] == 255  # noqa: E731
-    until(bright, "the bad cell was never seen")
+    until(lambda: page.evaluate(PIXEL, [0.5, 32.5 / 64])[0] == 255, "the bad cell was never seen")
     red, _, blue = page.evaluate(PIXEL, [0.5, 32.5 / 64])
     calm = page.evaluate(PIXEL, [0.25, 32.5 / 64])
     masked = page.evaluate(PIXEL, [0.25, 0.5 / 64])
