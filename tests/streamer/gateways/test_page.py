@@ -1,4 +1,4 @@
-"""The operator page as a client of another make sees it: http.client, in threads, over real sockets."""
+"""The operator page as a client of another make sees it: over real sockets, in threads."""
 
 import contextlib
 import http.client
