@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -70,6 +71,18 @@ class WebhookGateway(Section):
     """Alarms as HTTP POST."""
 
     mode: OnOrOff = "off"
+    url: str = ""
+    secret_file: Path | None = None
+    timeout_s: float = Field(default=5.0, gt=0, le=60)
+    keep_s: float = Field(default=600.0, ge=0)
+    most_waiting: int = Field(default=1000, ge=1, le=100_000)
+
+    @model_validator(mode="after")
+    def _has_an_address(self) -> WebhookGateway:
+        if self.mode == "on" and not re.match(r"https?://[^/\s]", self.url):
+            msg = f"url must be http://... or https://... when mode is on, got {self.url!r}"
+            raise ValueError(msg)
+        return self
 
 
 class AlarmLogGateway(Section):

@@ -40,6 +40,10 @@ def open_gateway(name: str, config: Config) -> Gateway:
                 from streamer.gateways.page import OperatorPage
 
             return OperatorPage(config.gateways.page)
+        case "webhook":
+            from streamer.gateways.webhook import Webhook
+
+            return Webhook(config.gateways.webhook)
         case _:
             msg = f"gateway must be one of {', '.join(type(config.gateways).model_fields)}"
             msg = f"{msg}, got {name}"
