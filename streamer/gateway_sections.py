@@ -1,69 +1,26 @@
-"""Sections of the gateways, one each for what PLCs, operators and monitors speak."""
+"""Sections of the gateways, one each for a way in which the verdict is passed on."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
 
 from pydantic import Field
 
 from streamer.section import OnOrOff, Section
 
-Port = Annotated[int, Field(ge=1, le=65535)]
-LOOPBACK = "127.0.0.1"
-
-
-class ModbusGateway(Section):
-    """Modbus TCP server for a PLC."""
-
-    mode: OnOrOff = "off"
-    host: str = LOOPBACK
-    port: Port = 5020
-
-
-class OpcUaGateway(Section):
-    """OPC UA server."""
-
-    mode: OnOrOff = "off"
-    host: str = LOOPBACK
-    port: Port = 4840
-
-
-class MqttGateway(Section):
-    """MQTT client of a broker."""
-
-    mode: OnOrOff = "off"
-    host: str = LOOPBACK
-    port: Port = 1883
-
-
-class PageGateway(Section):
-    """Operator page, Prometheus metrics and health over HTTP."""
-
-    mode: OnOrOff = "off"
-    host: str = LOOPBACK
-    port: Port = 8091
-
-
-class WebhookGateway(Section):
-    """Alarms as HTTP POST."""
-
-    mode: OnOrOff = "off"
-
 
 class AlarmLogGateway(Section):
-    """Alarms into files."""
+    """Alarms into files, one JSON object a line."""
 
     mode: OnOrOff = "off"
+    folder: Path = Path("alarms")
+    file_mb: float = Field(default=64.0, gt=0, allow_inf_nan=False)
+    files: int = Field(default=20, ge=2, le=10000)
 
 
 class Gateways(Section):
     """Who is told of the verdict besides the subscribers of `alarms`; each is its own process."""
 
-    modbus: ModbusGateway = ModbusGateway()
-    opc_ua: OpcUaGateway = OpcUaGateway()
-    mqtt: MqttGateway = MqttGateway()
-    page: PageGateway = PageGateway()
-    webhook: WebhookGateway = WebhookGateway()
     alarm_log: AlarmLogGateway = AlarmLogGateway()
 
     @property

@@ -137,6 +137,34 @@ class AlarmOutput(Protocol):
         ...
 
 
+class LinePeers(Protocol):
+    """Whoever follows the line: told how it stands, and heard; never blocks the sink.
+
+    Says nothing about who listens; raises OSError when it cannot tell.
+    """
+
+    @property
+    def publisher(self) -> str:
+        """Names this life of the sink."""
+        ...
+
+    def tell(self, status: LineStatus) -> None:
+        """Hand over how the line stands."""
+        ...
+
+    def show_rows(self, rows: MapRows) -> None:
+        """Hand over rows of the live map."""
+        ...
+
+    def take_commands(self) -> tuple[tuple[list[bytes], Command], ...]:
+        """What was asked for since the last call, each with the address of who asked."""
+        ...
+
+    def answer(self, address: list[bytes], answer: CommandAnswer) -> None:
+        """Tell who asked whether it was done."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class LineView:
     """The line as a gateway shows it to its peers.
@@ -274,6 +302,11 @@ class RollSummary:
 
 class RollRecord(Protocol):
     """Everything about a roll that is kept in its folder; raises OSError when it cannot be."""
+
+    @property
+    def backlog(self) -> int:
+        """How much of what was added is not written yet."""
+        ...
 
     def add_strip(self, strip: Strip) -> None:
         """Next strip of the stitched map with its coverage, in down-web order."""

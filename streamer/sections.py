@@ -327,6 +327,8 @@ class Alarms(Section):
 
     publish: str = "tcp://127.0.0.1:5571"
     snapshot: str = "tcp://127.0.0.1:5572"
+    max_lag_ms: int = Field(default=900, ge=100)
+    actuator_mm: Level | None = None
 
 
 class Limits(Section):

@@ -14,7 +14,7 @@ import zmq
 
 from streamer.config import Alarms
 from streamer.message import Alarm, AlarmCondition, AlarmKind, DefectState, RegionMm, Severity
-from streamer.outputs import open_alarm_outputs
+from streamer.outputs import open_zmq_alarms
 from streamer.outputs.alarm_message import alarm_schema, beat_schema, snapshot_schema
 from streamer.outputs.zmq_alarms import AlarmEndpointError, AlarmOutputError, ZmqAlarms
 
@@ -262,6 +262,6 @@ def test_close_may_be_called_twice_and_frees_the_ports():
 
 
 def test_the_factory_opens_what_the_configuration_says():
-    (opened,) = open_alarm_outputs(Alarms(publish=LOOPBACK, snapshot=LOOPBACK))
+    (opened,) = open_zmq_alarms(Alarms(publish=LOOPBACK, snapshot=LOOPBACK))
     assert all(endpoint.startswith("tcp://127.0.0.1:") for endpoint in opened.endpoints)
     opened.close()

@@ -1,5 +1,7 @@
 """Alarms: numbered without holes, each with a beginning and an end."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -44,7 +46,7 @@ def beat(state=StageState.RUNNING, process="score-0", sent_ns=0, busy_ms=0):
 
 
 def test_a_defect_becomes_an_alarm_with_place_and_origin(announcer):
-    alarm = announcer.on_defect(defect(), 5)
+    alarm = announcer.on_defect(defect(), 4, 5)
     assert alarm.id == "roll/cam0/defect-7"
     assert (alarm.sequence, alarm.kind, alarm.state) == (1, AlarmKind.DEFECT, DefectState.NEW)
     assert (alarm.severity, alarm.peak, alarm.text) == (Severity.HIGH, 3.0, "unknown, 12 mm2")
@@ -55,7 +57,7 @@ def test_a_defect_becomes_an_alarm_with_place_and_origin(announcer):
 
 
 def test_all_news_of_a_defect_have_its_id(announcer):
-    news = [announcer.on_defect(defect(state), 0) for state in DefectState]
+    news = [announcer.on_defect(defect(state), 0, 0) for state in DefectState]
     assert [alarm.state for alarm in news] == list(DefectState)
     assert {alarm.id for alarm in news} == {"roll/cam0/defect-7"}
     assert [alarm.sequence for alarm in news] == [1, 2, 3]
@@ -201,7 +203,7 @@ def test_no_number_is_missing_and_every_alarm_ends(events):
             case "check":
                 alarms += announcer.check_beats(500, now_ns)
             case _:
-                alarms += [announcer.on_defect(defect(s), now_ns) for s in DefectState]
+                alarms += [announcer.on_defect(defect(s), now_ns, now_ns) for s in DefectState]
     alarms += announcer.end_all(now_ns)
     alarms = [alarm for alarm in alarms if alarm is not None]
     assert [alarm.sequence for alarm in alarms] == list(range(1, len(alarms) + 1))
@@ -285,3 +287,27 @@ def test_what_wants_maintenance_is_said_once_until_it_is_over(announcer):
     ended = announcer.end_all(11)
     assert {alarm.id, again.id} == {one.id for one in ended}
     assert announcer.active == 0
+
+
+def test_late_verdicts_are_out_of_specification_until_they_come_in_time(announcer):
+    assert announcer.on_latency(5000, 0, 1) is None  # nobody knows where the actuator is
+    assert announcer.on_latency(899, 1000, 1) is None
+    late = announcer.on_latency(900, 1000, 2)
+    assert (late.kind, late.signal) == (AlarmKind.SYSTEM, "out_of_specification")
+    assert "900 mm after the camera, the actuator at 1000 mm" in late.text
+    assert announcer.on_latency(950, 1000, 3) is None
+    assert announcer.on_latency(801, 1000, 3) is None
+    ended = announcer.on_latency(799, 1000, 4)
+    assert (ended.id, ended.state) == (late.id, DefectState.END)
+    assert announcer.on_latency(950, 1000, 5).id != late.id
+    assert announcer.active == 1
+    assert [alarm.state for alarm in announcer.end_all(6)] == [DefectState.END]
+
+
+def test_a_defect_says_where_its_level_comes_from(announcer):
+    origin = replace(announcer.origin, threshold="calibrated", default_lines=100)
+    told = Announcer(origin)
+    first = told.on_defect(replace(defect(), first_line=90, end_line=100), 0, 0)
+    later = told.on_defect(replace(defect(), first_line=90, end_line=101), 0, 0)
+    assert first.threshold.startswith("default")
+    assert later.threshold == "calibrated"
