@@ -262,6 +262,6 @@ def test_close_may_be_called_twice_and_frees_the_ports():
 
 
 def test_the_factory_opens_what_the_configuration_says():
-    (opened,) = open_zmq_alarms(Alarms(publish=LOOPBACK, snapshot=LOOPBACK))
+    opened = open_zmq_alarms(Alarms(publish=LOOPBACK, snapshot=LOOPBACK))
     assert all(endpoint.startswith("tcp://127.0.0.1:") for endpoint in opened.endpoints)
     opened.close()
