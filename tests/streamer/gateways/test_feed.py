@@ -182,7 +182,7 @@ def test_a_command_reaches_the_sink_and_its_answer_comes_back(feed, sink):
 
 
 def test_rows_of_the_live_map_arrive(feed, sink):
-    follow(feed, sink, lambda v: v.is_synchronised, status(sink))
+    follow(feed, sink, lambda v: v.is_synchronised and v.status, status(sink))
     rows = MapRows("r", 0, 16, 0.0, 8.0, 100.0, 2, 3, bytes([0, 100, 250, 253, 254, 7]))
     sink.show_rows(rows)
     assert follow(feed, sink, lambda v: v.rows).rows == (rows,)
