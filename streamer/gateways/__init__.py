@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from streamer.config import Config
     from streamer.ports import Gateway
+
+
+@contextmanager
+def extra(name: str) -> Iterator[None]:
+    """Say how to get a package that is missing.
+
+    Raises:
+        ModuleNotFoundError: with the command that installs it.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        msg = f'{error.name} must be installed for this gateway: pip install "linescan[{name}]"'
+        raise ModuleNotFoundError(msg, name=error.name) from error
 
 
 def open_gateway(name: str, config: Config) -> Gateway:
