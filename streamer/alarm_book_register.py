@@ -25,7 +25,7 @@ class Register:
     entries: dict[str, Entry] = field(default_factory=dict)
     rules: dict[RuleKey, Rule] = field(default_factory=dict)
     over: dict[str, bool] = field(default_factory=dict)
-    _latched: dict[str, None] = field(default_factory=dict)  # in the order in which they ended
+    _latched: set[str] = field(default_factory=set)  # ended, but not normal
 
     @classmethod
     def restored(cls, settings: BookSettings, state: BookState) -> Register:
@@ -38,7 +38,7 @@ class Register:
             entries=entries,
             rules={(rule.condition, rule.target): rule for rule in state.rules},
             over=dict(state.over),
-            _latched=dict.fromkeys(alarm.id for alarm in ended),
+            _latched={alarm.id for alarm in ended},
         )
 
     @property
@@ -55,7 +55,7 @@ class Register:
     def announce(self, alarm: Alarm, now_ns: int) -> Alarm:
         """A life begins: NEW."""
         fresh = replace(alarm, state=DefectState.NEW, condition_ns=0, by="", until_ns=0)
-        self._latched.pop(alarm.id, None)
+        self._latched.discard(alarm.id)
         self.over.pop(alarm.id, None)
         return self.tell(Entry(fresh, Place.ANNOUNCED, began_ns=now_ns), now_ns)
 
@@ -112,6 +112,7 @@ class Register:
         for rule in targets:
             covered |= dict.fromkeys(self._covered(rule))
         known = [entry for alarm_id in covered if (entry := self.known(alarm_id))]
+        known.sort(key=lambda entry: entry.alarm.sequence)
         return tuple(told for entry in known for told in self._again(entry, now_ns, by))
 
     def _covered(self, rule: Rule) -> tuple[str, ...]:
@@ -125,7 +126,7 @@ class Register:
             return None
         return min(
             (self.entries[alarm_id] for alarm_id in self._latched),
-            key=lambda entry: rank(entry.alarm.severity),
+            key=lambda entry: (rank(entry.alarm.severity), entry.began_ns, entry.alarm.id),
         )
 
     @property
@@ -150,14 +151,14 @@ class Register:
         alarm = entry.alarm
         if alarm.condition is AlarmCondition.NORMAL:
             self.entries.pop(alarm.id, None)
-            self._latched.pop(alarm.id, None)
+            self._latched.discard(alarm.id)
             self.over[alarm.id] = entry.acknowledged
             while len(self.over) > MOST_OVER:
                 del self.over[next(iter(self.over))]
             return
         self.entries[alarm.id] = entry
         if entry.has_ended:
-            self._latched.setdefault(alarm.id)
+            self._latched.add(alarm.id)
 
 
 def _in_condition_of(alarm: Alarm, known: Alarm) -> Alarm:
