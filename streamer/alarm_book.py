@@ -79,18 +79,19 @@ class AlarmBook:
     @property
     def active(self) -> int:
         """How many announced alarms have not ended and are not put aside."""
-        return sum(alarm.condition in IN_FORCE for alarm in self.present)
+        return sum(alarm.condition in IN_FORCE for alarm in self._register.shown())
 
     @property
     def unacknowledged(self) -> int:
         """How many announced alarms, ended or not, wait for somebody."""
-        return sum(alarm.condition in NEEDS_EYES for alarm in self.present)
+        return sum(alarm.condition in NEEDS_EYES for alarm in self._register.shown())
 
     @property
     def highest(self) -> Severity | None:
         """The highest severity of the alarms that are active or latched; None: there is none."""
         heeded = (*IN_FORCE, *NEEDS_EYES)
-        found = [alarm.severity for alarm in self.present if alarm.condition in heeded]
+        shown = self._register.shown()
+        found = {alarm.severity for alarm in shown if alarm.condition in heeded}
         return max(found, key=rank, default=None)
 
     def take_withheld(self) -> tuple[Alarm, ...]:
