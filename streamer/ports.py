@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     import torch
 
+    from streamer.alarm_book.state import BookState
     from streamer.line_status import Command, CommandAnswer, LineStatus, MapRows
     from streamer.message import (
         Alarm,
@@ -134,6 +135,25 @@ class AlarmOutput(Protocol):
 
     def close(self) -> None:
         """Flush within a bounded time and release; may be called twice."""
+        ...
+
+
+class AlarmMemory(Protocol):
+    """What the alarm book knows, over a restart; never blocks the sink for long.
+
+    Raises OSError when it cannot be kept for now: the next commit keeps what is due.
+    """
+
+    def publish(self, alarm: Alarm) -> None:
+        """Take a message for the history; kept by the next commit."""
+        ...
+
+    def commit(self, state: BookState) -> None:
+        """Keep the book, and what was published since the last commit."""
+        ...
+
+    def close(self) -> None:
+        """Release; may be called twice."""
         ...
 
 

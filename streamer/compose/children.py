@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from streamer.compose.alarm_books import open_alarm_book
 from streamer.compose.cameras import (
     camera_edges,
     camera_index,
@@ -43,7 +44,8 @@ from streamer.stages.pulse import Pulse
 from streamer.stages.queued_record import QueuedRecord
 from streamer.stages.recorder import RecorderLinks, RecorderStage
 from streamer.stages.score import ScoreLinks, ScoreStage
-from streamer.stages.sink import SinkLinks, SinkOutputs, SinkPlan, SinkStage
+from streamer.stages.sink import SinkStage
+from streamer.stages.sink_plan import SinkLinks, SinkOutputs, SinkPlan
 from streamer.tiling import Origin
 from streamer.transport.zeromq import ZmqHub
 
@@ -255,6 +257,11 @@ def run_sink(setting: Setting) -> RollSummary:
         alarms = (subscribers, to_recorders)
         for output in alarms:
             opened.callback(output.close)
+        book, memory, left_over = open_alarm_book(config, time.time_ns())
+        opened.callback(memory.close)
+        subscribers.adopt(book.present, book.sequence - len(left_over))
+        for alarm in left_over:
+            subscribers.publish(alarm)
         # Last, so that a taken endpoint leaves no roll behind that never began.
         folder = config.roll.folder / name
         record = QueuedRecord(lambda: RollFolder(folder, config, geometry, stride))
@@ -272,7 +279,7 @@ def run_sink(setting: Setting) -> RollSummary:
             status_limits(config, geometry),
         )
         pulse = stage_pulse(setting, hub, "sink")
-        outputs = SinkOutputs(record, alarms, subscribers)
+        outputs = SinkOutputs(record, alarms, subscribers, book, memory)
         return SinkStage(plan, links, pulse, outputs, setting.stopping).run()
 
 

@@ -52,11 +52,10 @@ class AlarmOrigin:
 
 @dataclass(slots=True)
 class Announcer:
-    """Numbers alarms without holes and remembers which of its own are active."""
+    """Makes alarms of what it hears and remembers which of its own are active; numbers none."""
 
     origin: AlarmOrigin
     model_digest: str = ""
-    _sequence: int = 0
     _gap: Alarm | None = None
     _gaps: int = 0
     _notices: int = 0
@@ -282,17 +281,15 @@ class Announcer:
         )
 
     def _again(self, alarm: Alarm, state: DefectState, now_ns: int) -> Alarm:
-        self._sequence += 1
-        return replace(alarm, sequence=self._sequence, state=state, raised_ns=now_ns)
+        return replace(alarm, state=state, raised_ns=now_ns)
 
     def _alarm(self, name: str, lines: Interval) -> Alarm:
         """A new defect alarm over `lines`, full width, that the caller completes."""
-        self._sequence += 1
         origin, geometry = self.origin, self.origin.geometry
         region: RegionMm = geometry.region(lines, Interval(0, geometry.columns))
         return Alarm(
             id=f"{origin.roll}/{origin.camera}/{name}",
-            sequence=self._sequence,
+            sequence=0,
             kind=AlarmKind.DEFECT,
             state=DefectState.NEW,
             severity=Severity.LOW,

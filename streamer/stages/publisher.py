@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from streamer.line_status import CommandAnswer, CommandKind
-from streamer.message import AlarmCondition, DefectState
 from streamer.stages.map_rows import map_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from streamer.alarm_book.book import AlarmBook
     from streamer.line_status import Command, LineStatus
     from streamer.message import Alarm
-    from streamer.ports import AlarmOutput, LinePeers, RollRecord
+    from streamer.ports import AlarmMemory, AlarmOutput, LinePeers, RollRecord
     from streamer.stages.announcer import AlarmOrigin
     from streamer.web import Strip
 
@@ -26,46 +26,33 @@ STATUS_MS = 100
 
 @dataclass(slots=True)
 class Publisher:
-    """Tells every output, and lets none that fails silence another or end the inspection."""
+    """Tells every output, and lets none that fails silence another or end the inspection.
+
+    What is told of alarms is what the book makes of them, and in its memory before it is told.
+    """
 
     outputs: tuple[AlarmOutput, ...]
     peers: LinePeers
     record: RollRecord
     origin: AlarmOrigin
+    book: AlarmBook
+    memory: AlarmMemory
     stop_requested: bool = False
-    sequence: int = 0
     faults: int = 0
-    _active: dict[str, Alarm] = field(default_factory=dict)
     _told_ns: int = 0
 
     def publish(self, alarm: Alarm | None, now_ns: int) -> None:
-        """Keep an alarm, and tell it; None is nothing to tell."""
+        """Tell what is to be told of an alarm; None is nothing to tell."""
         if alarm is not None:
-            self._tell_alarm(self._with_condition(alarm, now_ns))
+            self._send(self.book.take(alarm, now_ns))
 
-    def _with_condition(self, alarm: Alarm, now_ns: int) -> Alarm:
-        ends = alarm.state is DefectState.END
-        condition = AlarmCondition.NORMAL if ends else AlarmCondition.UNACKNOWLEDGED
-        return replace(alarm, condition=condition, condition_ns=now_ns)
-
-    def _tell_alarm(self, alarm: Alarm) -> None:
-        self._active.pop(alarm.id, None)
-        if alarm.condition is not AlarmCondition.NORMAL:
-            self._active[alarm.id] = alarm
-        self.sequence = alarm.sequence
-        self.record.add_alarm(alarm)
-        self.tell(lambda output: output.publish(alarm))
-
-    @property
-    def active(self) -> int:
-        """How many alarms are not normal."""
-        return len(self._active)
-
-    @property
-    def unacknowledged(self) -> int:
-        """How many of them nobody has acknowledged."""
-        waiting = (AlarmCondition.UNACKNOWLEDGED, AlarmCondition.LATCHED)
-        return sum(alarm.condition in waiting for alarm in self._active.values())
+    def _send(self, messages: tuple[Alarm, ...]) -> None:
+        for alarm in (*self.book.take_withheld(), *messages):
+            self.memory.publish(alarm)
+        self._try(lambda: self.memory.commit(self.book.state))
+        for alarm in messages:
+            self.record.add_alarm(alarm)
+            self.tell(lambda output, alarm=alarm: output.publish(alarm))  # type: ignore[misc]
 
     def tell(self, tell: Callable[[AlarmOutput], None]) -> None:
         """Do something with every output."""
@@ -82,9 +69,11 @@ class Publisher:
 
     def serve(self, status: Callable[[], LineStatus], now_ns: int) -> None:
         """Answer peers, and tell them how the line stands when it is time; comes often."""
+        if messages := self.book.tick(now_ns):
+            self._send(messages)
         self.tell(lambda output: output.poll())
         for address, command in self.peers.take_commands():
-            answer = self._obey(command)
+            answer = self._obey(command, now_ns)
             self._try(lambda a=address, b=answer: self.peers.answer(a, b))  # type: ignore[misc]
         if now_ns - self._told_ns >= STATUS_MS * NS_PER_MS:
             self.tell_status(status(), now_ns)
@@ -99,9 +88,13 @@ class Publisher:
         rows = map_rows(self.origin.roll, strip, self.origin.geometry)
         self._try(lambda: self.peers.show_rows(rows))
 
-    def _obey(self, command: Command) -> CommandAnswer:
+    def _obey(self, command: Command, now_ns: int) -> CommandAnswer:
+        """Carry out what a peer asks; an answer that says yes is kept by then."""
         if command.kind is CommandKind.STOP:
             _LOG.warning("%s asks to stop the roll", command.by)
             self.stop_requested = True
             return CommandAnswer(command.id, ok=True)
-        return CommandAnswer(command.id, ok=False, text=f"{command.kind} is not known here")
+        answer, messages = self.book.command(command, now_ns)
+        _LOG.info("%s: %s %s: %s", *(command.by, command.kind, command.alarm, answer.text or "ok"))
+        self._send(messages)
+        return answer

@@ -6,23 +6,22 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from streamer.decision import MERGED, DecisionSettings, DecisionState, decide, finish
+from streamer.decision import MERGED, DecisionState, decide, finish
 from streamer.message import (
     DefectState,
     Gap,
     GapReason,
     Heartbeat,
-    Interval,
     ScoreMap,
     StageState,
 )
 from streamer.protocol import Ack, EndOfRoll, Hello, LedgerRow
 from streamer.side_by_side import CameraPlace, JoinState, add_strip, take_joined
-from streamer.stages.announcer import AlarmOrigin, Announcer
+from streamer.stages.announcer import Announcer
 from streamer.stages.camera_roll import CameraRoll
 from streamer.stages.publisher import Publisher
 from streamer.stages.roll_session import RollSession, whole_coverage
-from streamer.stages.status_board import LineFacts, StatusBoard, StatusLimits
+from streamer.stages.status_board import LineFacts, StatusBoard
 from streamer.stages.verdicts import RollVerdicts
 from streamer.stitching import StitchState
 
@@ -32,15 +31,10 @@ if TYPE_CHECKING:
     from streamer.line_status import LineStatus
     from streamer.message import Alarm, Defect
     from streamer.ports import (
-        AlarmOutput,
-        Inlet,
-        LinePeers,
-        RollRecord,
         RollSummary,
-        Switchboard,
-        Waiting,
     )
     from streamer.stages.pulse import Pulse
+    from streamer.stages.sink_plan import SinkLinks, SinkOutputs, SinkPlan
     from streamer.web import Strip
 
 _LOG = logging.getLogger(__name__)
@@ -50,47 +44,6 @@ MOST_UNWRITTEN = 1000  # strips, pictures and alarms
 MOST_AHEAD = 16  # strips of a camera that wait for the others before its capture must wait, too
 FINISH_LIMIT_MS = 30_000  # between two signs of life while report and labels are made
 BEHIND = "the roll folder is written too slowly; is the disk full or gone?"
-
-
-@dataclass(frozen=True, slots=True)
-class SinkPlan:
-    """What one sink process does; `stride` is the grid's, in pixels.
-
-    `cameras` are side by side, left to right; none: the origin's camera sees the whole web.
-    """
-
-    origin: AlarmOrigin
-    decision: DecisionSettings
-    stride: int
-    stall_ms: int
-    verdict_timeout_ms: int
-    orphan_timeout_ms: int
-    cameras: tuple[CameraPlace, ...] = ()
-    status: StatusLimits = StatusLimits()
-
-    @property
-    def places(self) -> tuple[CameraPlace, ...]:
-        """Where the cameras are; at least one."""
-        whole = Interval(0, self.origin.geometry.columns)
-        return self.cameras or (CameraPlace(self.origin.camera, whole),)
-
-
-@dataclass(slots=True)
-class SinkLinks:
-    """The sink's connections: captures' ledgers, workers' results, and waiting on both."""
-
-    ledger: Switchboard
-    results: Inlet
-    wait: Waiting
-
-
-@dataclass(slots=True)
-class SinkOutputs:
-    """Where verdicts go: the roll's record, alarm outputs, and those who follow the line."""
-
-    record: RollRecord
-    alarms: tuple[AlarmOutput, ...]
-    peers: LinePeers
 
 
 @dataclass(slots=True)
@@ -124,7 +77,9 @@ class SinkStage:
         self._join = JoinState(self.plan.places, stride)
         origin, outputs = self.plan.origin, self.outputs
         self.announcer = Announcer(origin)
-        self.publisher = Publisher(outputs.alarms, outputs.peers, outputs.record, origin)
+        self.publisher = Publisher(
+            *(outputs.alarms, outputs.peers, outputs.record, origin, outputs.book, outputs.memory)
+        )
         self.board = StatusBoard(origin, self.plan.status)
 
     def run(self) -> RollSummary:
@@ -365,10 +320,10 @@ class SinkStage:
         facts = LineFacts(
             stage=self.pulse.state,
             publisher=self.outputs.peers.publisher,
-            sequence=self.publisher.sequence,
+            sequence=self.outputs.book.sequence,
             defects=self._session.defects,
-            active_alarms=self.publisher.active,
-            unacknowledged=self.publisher.unacknowledged,
+            active_alarms=self.outputs.book.active,
+            unacknowledged=self.outputs.book.unacknowledged,
             gap_is_active=self.announcer.has_gap,
             last_line=max(camera.verdicts.last_line for camera in cameras),
             judged_line=self._join.next_line,

@@ -137,6 +137,17 @@ def test_alarms_go_out_under_their_kind_and_follow_the_schema(output):
         jsonschema.validate(json.loads(body), alarm_schema())
 
 
+def test_what_an_earlier_sink_left_is_told_to_newcomers_and_numbers_go_on(output):
+    output.adopt((alarm(3, "left"),), 7)
+    answer = ask(output)
+    assert (answer["sequence"], [one["id"] for one in answer["active"]]) == (7, ["left"])
+    output.publish(alarm(8, "left", DefectState.END))
+    answer = ask(output)
+    assert (answer["sequence"], answer["active"]) == (8, [])
+    with pytest.raises(ValueError, match="must be > 8"):
+        output.publish(alarm(8))
+
+
 def test_a_sequence_never_falls(output):
     output.publish(alarm(5))
     with pytest.raises(ValueError, match="Alarm.sequence must be > 5, got 5"):

@@ -2,7 +2,7 @@
 
 import errno
 import itertools
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from streamer.alarm_book.book import AlarmBook
+from streamer.alarm_book.state import BookSettings
 from streamer.decision import DecisionSettings
 from streamer.line_status import Command, CommandAnswer, CommandKind, RunState
 from streamer.message import (
@@ -26,9 +28,11 @@ from streamer.message import (
 from streamer.protocol import Ack, EndOfRoll, Hello, LedgerRow, Resume
 from streamer.stages.announcer import AlarmOrigin
 from streamer.stages.pulse import Pulse
-from streamer.stages.sink import SinkLinks, SinkOutputs, SinkPlan, SinkStage
+from streamer.stages.sink import SinkStage
+from streamer.stages.sink_plan import SinkLinks, SinkOutputs, SinkPlan
 from streamer.transport.memory import MemoryLink, MemorySwitchboard
 from streamer.web import WebGeometry
+from tests.streamer.stages.fakes import FakeMemory, FakeOutput, FakePeers, FakeRecord
 
 GEOMETRY = WebGeometry(32, 1.0, 1.0, 60.0)
 LANES = (Interval(0, 16), Interval(16, 32))
@@ -65,87 +69,6 @@ def beat(state=StageState.RUNNING, stage="score", **fields):
     return replace(made, **fields)
 
 
-@dataclass
-class FakeRecord:
-    """Keeps what it is given; see ports.RollRecord."""
-
-    strips: list = field(default_factory=list)
-    evidence: list = field(default_factory=list)
-    defects: list = field(default_factory=list)
-    alarms: list = field(default_factory=list)
-    summaries: list = field(default_factory=list)
-    backlog: int = 0
-    beat_at_finish: object = None
-    on_finish: object = None
-
-    def add_strip(self, strip):
-        self.strips.append(strip)
-
-    def add_evidence(self, score_map):
-        self.evidence.append(score_map)
-
-    def add_defect(self, defect):
-        self.defects.append(defect)
-
-    def add_alarm(self, alarm):
-        self.alarms.append(alarm)
-
-    def finish(self, summary, on_step):
-        self.summaries.append(summary)
-        if self.on_finish:
-            self.on_finish()
-
-    def close(self):
-        pass
-
-
-@dataclass
-class FakeOutput:
-    """An alarm output; raises `fault` if it has one."""
-
-    fault: Exception | None = None
-    published: list = field(default_factory=list)
-    polls: int = 0
-
-    def publish(self, alarm):
-        if self.fault:
-            raise self.fault
-        self.published.append(alarm)
-
-    def poll(self):
-        self.polls += 1
-        if self.fault:
-            raise self.fault
-
-    def close(self):
-        pass
-
-
-@dataclass
-class FakePeers:
-    """Those who follow the line; `wishes` are what they ask; see ports.LinePeers."""
-
-    publisher: str = "p"
-    told: list = field(default_factory=list)
-    rows: list = field(default_factory=list)
-    wishes: list = field(default_factory=list)
-    answers: list = field(default_factory=list)
-
-    def tell(self, status):
-        self.told.append(status)
-
-    def show_rows(self, rows):
-        self.rows.append(rows)
-
-    def take_commands(self):
-        taken = tuple(self.wishes)
-        self.wishes.clear()
-        return taken
-
-    def answer(self, address, answer):
-        self.answers.append((address, answer))
-
-
 class Roll:
     """A sink stage, and `script` of what it hears: one item per wait; a number waits so many ms."""
 
@@ -166,8 +89,9 @@ class Roll:
         )
         pulse = Pulse("sink", "sink", (self.parent,), 200, clock)
         links = SinkLinks(self.ledger, self.results, clock.wait)
-        self.peers = FakePeers()
-        outputs = SinkOutputs(self.record, self.outputs, self.peers)
+        self.peers, self.book = FakePeers(), AlarmBook(BookSettings())
+        self.memory = FakeMemory()
+        outputs = SinkOutputs(self.record, self.outputs, self.peers, self.book, self.memory)
         self.stage = SinkStage(plan, links, pulse, outputs, lambda: self.stopped)
         self.answers = []
         clock.actors.append(self.step)
