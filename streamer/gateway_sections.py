@@ -1,4 +1,4 @@
-"""Sections of the gateways, one each for what PLCs, operators and monitors speak."""
+"""Sections of the gateways, one each for a way in which the verdict is passed on."""
 
 from __future__ import annotations
 
@@ -23,30 +23,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-class ModbusGateway(Section):
-    """Modbus TCP server for a PLC."""
-
-    mode: OnOrOff = "off"
-    host: str = LOOPBACK
-    port: Port = 5020
-
-
-class OpcUaGateway(Section):
-    """OPC UA server."""
-
-    mode: OnOrOff = "off"
-    host: str = LOOPBACK
-    port: Port = 4840
-
-
-class MqttGateway(Section):
-    """MQTT client of a broker."""
-
-    mode: OnOrOff = "off"
-    host: str = LOOPBACK
-    port: Port = 1883
 
 
 class PageGateway(Section):
@@ -86,17 +62,17 @@ class WebhookGateway(Section):
 
 
 class AlarmLogGateway(Section):
-    """Alarms into files."""
+    """Alarms into files, one JSON object a line."""
 
     mode: OnOrOff = "off"
+    folder: Path = Path("alarms")
+    file_mb: float = Field(default=64.0, gt=0, allow_inf_nan=False)
+    files: int = Field(default=20, ge=2, le=10000)
 
 
 class Gateways(Section):
     """Who is told of the verdict besides the subscribers of `alarms`; each is its own process."""
 
-    modbus: ModbusGateway = ModbusGateway()
-    opc_ua: OpcUaGateway = OpcUaGateway()
-    mqtt: MqttGateway = MqttGateway()
     page: PageGateway = PageGateway()
     webhook: WebhookGateway = WebhookGateway()
     alarm_log: AlarmLogGateway = AlarmLogGateway()

@@ -1,4 +1,4 @@
-"""How PLCs, operators and monitors see the line: one file per protocol; none decides anything."""
+"""How the verdict is passed on: one file per way; none decides anything."""
 
 from __future__ import annotations
 
@@ -27,11 +27,10 @@ def extra(name: str) -> Iterator[None]:
 
 
 def open_gateway(name: str, config: Config) -> Gateway:
-    """The gateway of this name, serving its peers; close it.
+    """The gateway of this name; close it.
 
     Raises:
-        OSError: its address cannot be bound; the text names it.
-        ModuleNotFoundError: the extra that it needs is not installed; the text names it.
+        OSError: what it needs cannot be had; the text names it.
         ValueError: no gateway has this name.
     """
     match name:
@@ -44,7 +43,11 @@ def open_gateway(name: str, config: Config) -> Gateway:
             from streamer.gateways.webhook import Webhook
 
             return Webhook(config.gateways.webhook)
+        case "alarm_log":
+            from streamer.gateways.alarm_log import AlarmLog
+
+            return AlarmLog(config.gateways.alarm_log)
         case _:
-            msg = f"gateway must be one of {', '.join(type(config.gateways).model_fields)}"
-            msg = f"{msg}, got {name}"
+            known = ", ".join(type(config.gateways).model_fields)
+            msg = f"gateway must be one of {known}, got {name}"
             raise ValueError(msg)
