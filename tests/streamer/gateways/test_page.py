@@ -144,7 +144,12 @@ class TestPage(GatewayContract):
         assert (told["data_valid"], told["line"]) == (False, None)
         assert "linescan_data_valid 0.0" in get(self.port, "/metrics")[2]
 
-    def test_alarms_are_all_there_whole(self, gateway):
+    def test_a_flood_of_alarms_is_listed_as_far_as_nobody_waits_for_it(self, gateway):
+        gateway.show(view(1, *(alarm(n) for n in range(1, 5001))))
+        told = json.loads(get(self.port, "/api/alarms")[2])
+        assert (told["total"], len(told["alarms"])) == (5000, 1000)
+
+    def test_alarms_are_listed_whole(self, gateway):
         gateway.show(view(1, *(alarm(n) for n in range(1, 151))))
         told = json.loads(get(self.port, "/api/alarms")[2])
         assert (told["total"], len(told["alarms"])) == (150, 150)
