@@ -11,6 +11,7 @@ from pydantic import model_validator
 
 from streamer.camera_sections import GenicamSource, GentlSource
 from streamer.correction_sections import Correction, Edges, IgnoreZone, Light
+from streamer.grading_section import Grading, PieceRange
 from streamer.presets import PresetName, overridden, with_preset
 from streamer.section import Section
 from streamer.sections import (
@@ -44,11 +45,13 @@ __all__ = [
     "Edges",
     "GenicamSource",
     "GentlSource",
+    "Grading",
     "IgnoreZone",
     "Kernels",
     "Light",
     "Limits",
     "Method",
+    "PieceRange",
     "Profile",
     "Recorder",
     "ReplaySource",
@@ -94,6 +97,7 @@ class Config(Section):
     correction: Correction = Correction()
     light: Light = Light()
     recorder: Recorder = Recorder()
+    grading: Grading = Grading()
     preset: PresetName | None = None
 
     @model_validator(mode="before")
