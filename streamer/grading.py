@@ -1,4 +1,4 @@
-"""Four-point grade of a roll from its defects (ASTM D5430, option A); pure, knows no file."""
+"""Four-point grade of a roll from its defects (ASTM D5430); pure, knows no file."""
 
 from __future__ import annotations
 
@@ -95,9 +95,9 @@ class Grade:
 def grade_yards(defects: Iterable[GradedDefect], rules: GradingRules) -> tuple[GradedYard, ...]:
     """Points by linear yard, counted from the start of the roll; yards without a point are absent.
 
-    ASTM D5430 option A: the longest dimension of a defect gives its points, no yard has more than
-    `most_points_per_yard`, and a defect that runs on has 4 in every yard in which it occurs. A
-    shorter one counts in the yard where it begins, even if it ends in the next.
+    ASTM D5430, four-point system: the longest dimension of a defect gives its points, no yard has
+    more than `most_points_per_yard`, and a defect that runs on has 4 in every yard in which it
+    occurs. A shorter one counts in the yard where it begins, even if it ends in the next.
     """
     shares: dict[int, list[tuple[float, float, int]]] = {}
     for defect in defects:

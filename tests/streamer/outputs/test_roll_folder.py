@@ -121,7 +121,7 @@ def test_a_finished_roll_is_all_there(folder, path):
     assert (path / "report.html").stat().st_size > 0
     scores = zarr.open_group(path / "map.zarr", mode="r")
     assert [array.shape for _, array in scores.arrays()][0] == (4, 4)
-    assert len(list((path / "evidence").glob("*.png"))) == 1
+    assert len(list((path / "evidence").glob("*.png"))) == 2
 
 
 @pytest.mark.parametrize(
