@@ -43,9 +43,10 @@ class LoggedAlarm:
     messages: int
 
 
-def defect_alarm_id(defect_id: int) -> str:
-    """The id of the alarm of a defect."""
-    return f"{DEFECT_PREFIX}{defect_id}"
+def defect_of(alarm_id: str) -> int | None:
+    """Number of the defect that an alarm is about: ROLL/CAMERA/defect-N; None of other alarms."""
+    number = alarm_id.rpartition("/")[2].removeprefix(DEFECT_PREFIX)
+    return int(number) if number.isdecimal() else None
 
 
 def alarm_messages(roll_folder: Path, alarm_id: str) -> tuple[LoggedMessage, ...]:

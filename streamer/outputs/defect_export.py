@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from streamer.outputs.alarm_history import defect_alarm_id, read_alarms
+from streamer.outputs.alarm_history import defect_of, read_alarms
 from streamer.outputs.defect_log import read_log
 from streamer.outputs.storage import write_atomically
 
@@ -113,9 +113,9 @@ def export_parquet(roll_folder: Path, path: Path) -> int:
 def _rows(roll_folder: Path) -> list[list[Cell]]:
     """A row per defect, in web order."""
     defects = read_log(roll_folder).defects
-    alarms = {alarm.last.id: alarm for alarm in read_alarms(roll_folder, ("defect",))}
+    alarms = {defect_of(alarm.last.id): alarm for alarm in read_alarms(roll_folder, ("defect",))}
     return [
-        [column.value(defect, alarms.get(defect_alarm_id(defect.id))) for column in COLUMNS]
+        [column.value(defect, alarms.get(defect.id)) for column in COLUMNS]
         for defect in defects
     ]
 

@@ -21,6 +21,7 @@ from streamer.outputs.report_coverage import (
 from streamer.outputs.report_facts import duration_text, source_text, threshold_text
 from streamer.outputs.report_figures import (
     BAND_WIDTH_PX,
+    Band,
     inspected_percent,
     percent_text,
     round_step,
@@ -129,8 +130,10 @@ def _coverage(content: RollContent) -> dict[str, Any]:
 
 
 def _grading(content: RollContent, grading: Grading, view: GradingView) -> dict[str, Any]:
-    bins = histogram(content.log.defects, view.yards, content.manifest["totals"]["metres"])
+    length_m = content.manifest["totals"]["metres"]
+    bins = histogram(content.log.defects, view.yards, length_m)
     return {
+        "bands_ticks": Band(0.0, length_m, 1.0, 1.0).ticks() if length_m > 0 else [],
         "grading": grading,
         "grade": view.grade,
         "web_width_mm": view.width_mm,

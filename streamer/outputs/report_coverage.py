@@ -36,7 +36,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class GapTrack:
-    """Where a reason left web out: (x, width) in bins, never narrower than can be seen."""
+    """Where a reason left web out: (first, end) in bins, never narrower than can be seen."""
 
     status: str
     stretches: tuple[tuple[float, float], ...]

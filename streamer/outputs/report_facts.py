@@ -19,7 +19,7 @@ def source_text(config: Section) -> str:
         "gentl": f"GenTL camera {_identity(source)}",
     }
     names = [camera, *(side["source"]["camera"] for side in config.get("cameras") or ())]
-    found = details.get(kind, kind)
+    found = details.get(kind, str(kind))
     return f"{found} ({', '.join(name for name in names if name)})" if any(names) else found
 
 

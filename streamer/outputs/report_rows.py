@@ -103,13 +103,11 @@ def defect_rows(content: RollContent, grading: GradingView) -> list[DefectRow]:
     return [
         DefectRow(
             defect,
-            *(
-                _thumbnail(content.folder, name) if defect.id in pictured else ""
-                for name in (defect.evidence_raw, defect.evidence_overlay)
-            ),
-            grading.points[defect.id],
-            camera_at(spans, (defect.cross_first_mm + defect.cross_end_mm) / 2),
-            planted.get(defect.id, ""),
+            raw=_thumbnail(content.folder, defect.evidence_raw, defect.id in pictured),
+            overlay=_thumbnail(content.folder, defect.evidence_overlay, defect.id in pictured),
+            points=grading.points[defect.id],
+            camera=camera_at(spans, (defect.cross_first_mm + defect.cross_end_mm) / 2),
+            planted=planted.get(defect.id, ""),
         )
         for defect in defects
     ]
@@ -121,7 +119,8 @@ def repeat_rows(defects: Sequence[LoggedDefect]) -> list[RepeatRow]:
     for defect in defects:
         if defect.repeat_id is not None:
             groups.setdefault(defect.repeat_id, []).append(defect)
-    return [_repeat(number, marks) for number, marks in sorted(groups.items())]
+    found = [_repeat(number, marks) for number, marks in sorted(groups.items())]
+    return found[:MOST_REPEATS]
 
 
 def _repeat(number: int, marks: Sequence[LoggedDefect]) -> RepeatRow:
@@ -151,9 +150,9 @@ def _corners(region: RegionMm) -> tuple[float, float, float, float]:
     return region.down_first, region.down_end, region.cross_first, region.cross_end
 
 
-def _thumbnail(folder: Path, name: str | None) -> str:
+def _thumbnail(folder: Path, name: str | None, is_shown: bool) -> str:
     """Only names are believed: a log cannot point outside the folder of its roll."""
-    return thumbnail(folder / FOLDER_NAME / Path(name).name) if name else ""
+    return thumbnail(folder / FOLDER_NAME / Path(name).name) if name and is_shown else ""
 
 
 def _planted_kinds(match: TruthMatch | None) -> dict[int, str]:
