@@ -115,8 +115,7 @@ def _rows(roll_folder: Path) -> list[list[Cell]]:
     defects = read_log(roll_folder).defects
     alarms = {defect_of(alarm.last.id): alarm for alarm in read_alarms(roll_folder, ("defect",))}
     return [
-        [column.value(defect, alarms.get(defect.id)) for column in COLUMNS]
-        for defect in defects
+        [column.value(defect, alarms.get(defect.id)) for column in COLUMNS] for defect in defects
     ]
 
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from streamer.outputs.evidence import FOLDER_NAME
 from streamer.outputs.report_coverage import camera_at, camera_spans, merged_marks
 from streamer.outputs.report_figures import SMALLEST_MARK_PX, Band, Mark, bands
-from streamer.outputs.report_map import PooledSize, band_pictures, pool_map, thumbnail
-from streamer.outputs.roll_map import read_map
+from streamer.outputs.report_map import PooledSize, band_pictures, pooled_map, thumbnail
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,8 +76,7 @@ def band_views(content: RollContent, gaps: Sequence[CoverageRow]) -> list[BandVi
     found = bands(geometry.metres(lines), geometry.columns * geometry.pixel_mm)
     count = len(found) or 1
     size = PooledSize.fitting(lines, content.form.stride, content.form.columns, count)
-    _, shards = read_map(content.folder)
-    pooled = pool_map(shards, content.log.pieces, content.form.stride, size)
+    pooled = pooled_map(content.folder, content.log.pieces, size)
     missed = [(t, t.region) for t in content.match.missed] if content.match else []
     blind = [geometry.region(gap.lines, gap.columns) for gap in gaps]
     return [

@@ -6,12 +6,13 @@ from streamer.message import Alarm, AlarmKind, DefectState, RegionMm, Severity
 from streamer.outputs.alarm_history import (
     alarm_messages,
     count_alarms,
-    defect_alarm_id,
+    defect_of,
     read_alarms,
 )
 from streamer.outputs.defect_log import DefectLog
 
 NEW, UPDATE, END = DefectState.NEW, DefectState.UPDATE, DefectState.END
+SEVENTH = "r/cam0/defect-7"
 DEFECT, SYSTEM, BLIND = AlarmKind.DEFECT, AlarmKind.SYSTEM, AlarmKind.NOT_INSPECTED
 
 
@@ -40,11 +41,11 @@ def alarm(sequence, name, state, kind=DEFECT, text=""):
 def folder(tmp_path):
     log = DefectLog(tmp_path)
     for one in (
-        alarm(1, defect_alarm_id(7), NEW),
+        alarm(1, SEVENTH, NEW),
         alarm(2, "silent-score-0", NEW, SYSTEM, "score-0 is silent"),
-        alarm(3, defect_alarm_id(7), UPDATE),
-        alarm(4, defect_alarm_id(70), NEW),
-        alarm(5, defect_alarm_id(7), END),
+        alarm(3, SEVENTH, UPDATE),
+        alarm(4, "r/cam0/defect-70", NEW),
+        alarm(5, SEVENTH, END),
         alarm(6, "not-inspected-1", NEW, BLIND),
         alarm(7, "silent-score-0", END, SYSTEM, "score-0 is back"),
     ):
@@ -54,7 +55,7 @@ def folder(tmp_path):
 
 
 def test_the_history_of_a_defect_is_every_message_of_its_alarm(folder):
-    history = alarm_messages(folder, defect_alarm_id(7))
+    history = alarm_messages(folder, SEVENTH)
     assert [(m.sequence, m.state, m.peak) for m in history] == [
         (1, "new", 1.0),
         (3, "update", 3.0),
@@ -74,8 +75,8 @@ def test_an_alarm_has_its_begin_its_end_and_what_it_said_last(folder):
 
 
 def test_alarms_are_bounded_from_the_first_on(folder):
-    assert [a.last.id for a in read_alarms(folder, ("defect",))] == ["defect-7", "defect-70"]
-    assert [a.last.id for a in read_alarms(folder, ("defect",), most=1)] == ["defect-7"]
+    assert [a.last.id for a in read_alarms(folder, ("defect",))] == [SEVENTH, "r/cam0/defect-70"]
+    assert [a.last.id for a in read_alarms(folder, ("defect",), most=1)] == [SEVENTH]
 
 
 def test_alarms_and_messages_are_counted_by_kind(folder):
@@ -85,3 +86,17 @@ def test_alarms_and_messages_are_counted_by_kind(folder):
 def test_a_folder_without_log_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="defect log must exist, got no"):
         read_alarms(tmp_path, ("system",))
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("r/cam0/defect-12", 12),
+        ("r/a+b/defect-0", 0),
+        ("r/cam0/silent-score-0", None),
+        ("r/cam0/defect-", None),
+        ("defect-3", 3),
+    ],
+)
+def test_the_name_of_an_alarm_says_which_defect_it_is_about(name, number):
+    assert defect_of(name) == number

@@ -30,7 +30,7 @@ DEFECT = Defect(
 
 def alarm(sequence, state):
     return Alarm(
-        id="defect-3",
+        id="r/cam0/defect-3",
         sequence=sequence,
         kind=AlarmKind.DEFECT,
         state=state,
@@ -80,7 +80,7 @@ def test_csv_has_a_row_per_defect_with_units_in_its_header(folder, tmp_path):
     assert first["captured_utc"] == "2023-11-14T22:13:20.000000Z"
     assert first["alarm_raised_utc"] == "2023-11-14T22:13:21.000000Z"
     assert first["alarm_ended_utc"] == "2023-11-14T22:13:22.000000Z"
-    assert (first["alarm_id"], first["alarm_messages"]) == ("defect-3", "2")
+    assert (first["alarm_id"], first["alarm_messages"]) == ("r/cam0/defect-3", "2")
     assert (first["repeat_id"], first["repeat_period_mm"]) == ("2", "628.25")
     assert (first["evidence_raw"], first["evidence_overlay"]) == (
         "evidence/r.png",
