@@ -13,11 +13,14 @@ LOOPBACK = "127.0.0.1"
 
 
 class ModbusGateway(Section):
-    """Modbus TCP server for a PLC."""
+    """Modbus TCP server for a PLC; unit 0 answers to any unit identifier."""
 
     mode: OnOrOff = "off"
     host: str = LOOPBACK
     port: Port = 5020
+    unit: Annotated[int, Field(ge=0, le=255)] = 0
+    connections: Annotated[int, Field(ge=1, le=1000)] = 32
+    queue: Annotated[int, Field(ge=1, le=65_535)] = 10_000
 
 
 class OpcUaGateway(Section):

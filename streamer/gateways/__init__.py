@@ -18,6 +18,10 @@ def open_gateway(name: str, config: Config) -> Gateway:
         ValueError: no gateway has this name.
     """
     match name:
+        case "modbus":
+            from streamer.gateways.modbus import ModbusTcp
+
+            return ModbusTcp(config.gateways.modbus)
         case _:
             msg = f"gateway must be one of {', '.join(type(config.gateways).model_fields)}"
             msg = f"{msg}, got {name}"
