@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     import torch
 
+    from streamer.alarm_book.state import BookState
     from streamer.line_status import Command, CommandAnswer, LineStatus, MapRows
     from streamer.message import (
         Alarm,
@@ -134,6 +135,53 @@ class AlarmOutput(Protocol):
 
     def close(self) -> None:
         """Flush within a bounded time and release; may be called twice."""
+        ...
+
+
+class AlarmMemory(Protocol):
+    """What the alarm book knows, over a restart; never blocks the sink for long.
+
+    Raises OSError when it cannot be kept for now: the next commit keeps what is due.
+    """
+
+    def publish(self, alarm: Alarm) -> None:
+        """Take a message for the history; kept by the next commit."""
+        ...
+
+    def commit(self, state: BookState) -> None:
+        """Keep the book, and what was published since the last commit."""
+        ...
+
+    def close(self) -> None:
+        """Release; may be called twice."""
+        ...
+
+
+class LinePeers(Protocol):
+    """Whoever follows the line: told how it stands, and heard; never blocks the sink.
+
+    Says nothing about who listens; raises OSError when it cannot tell.
+    """
+
+    @property
+    def publisher(self) -> str:
+        """Names this life of the sink."""
+        ...
+
+    def tell(self, status: LineStatus) -> None:
+        """Hand over how the line stands."""
+        ...
+
+    def show_rows(self, rows: MapRows) -> None:
+        """Hand over rows of the live map."""
+        ...
+
+    def take_commands(self) -> tuple[tuple[list[bytes], Command], ...]:
+        """What was asked for since the last call, each with the address of who asked."""
+        ...
+
+    def answer(self, address: list[bytes], answer: CommandAnswer) -> None:
+        """Tell who asked whether it was done."""
         ...
 
 
@@ -274,6 +322,11 @@ class RollSummary:
 
 class RollRecord(Protocol):
     """Everything about a roll that is kept in its folder; raises OSError when it cannot be."""
+
+    @property
+    def backlog(self) -> int:
+        """How much of what was added is not written yet."""
+        ...
 
     def add_strip(self, strip: Strip) -> None:
         """Next strip of the stitched map with its coverage, in down-web order."""

@@ -327,6 +327,12 @@ class Alarms(Section):
 
     publish: str = "tcp://127.0.0.1:5571"
     snapshot: str = "tcp://127.0.0.1:5572"
+    max_lag_ms: int = Field(default=900, ge=100)
+    actuator_mm: Level | None = None
+    store: Path | None = None
+    latch: Annotated[Literal["off", "low", "medium", "high"], BeforeValidator(switched_off)] = "off"
+    debounce_ms: int = Field(default=0, ge=0, le=60_000)
+    flood_per_10min: int | None = Field(default=None, ge=1, le=1000)
 
 
 class Limits(Section):

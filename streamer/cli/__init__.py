@@ -36,6 +36,7 @@ COMMANDS = {
     "score": "score",
     "sink": "sink",
     "recorder": "recorder",
+    "gateway": "gateway",
     "replay": "replay",
     "record": "record",
     "export-recording": "export_recording",

@@ -55,6 +55,11 @@ class RollFolder:
         self._digests = RollDigests()
         self._piece: Piece | None = None
 
+    @property
+    def backlog(self) -> int:
+        """See ports.RollRecord: everything is written at once."""
+        return 0
+
     def add_strip(self, strip: Strip) -> None:
         """See ports.RollRecord."""
         first_row = self._map.rows

@@ -26,7 +26,7 @@ from streamer.outputs.line_message import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from streamer.line_status import Command, LineStatus, MapRows
     from streamer.message import Alarm
@@ -89,6 +89,15 @@ class ZmqAlarms:
         sockets = (self._publish_socket, self._snapshot_socket)
         publish, snapshot = (socket.get_string(zmq.LAST_ENDPOINT) for socket in sockets)
         return publish, snapshot
+
+    def adopt(self, alarms: Iterable[Alarm], sequence: int) -> None:
+        """Go on after message `sequence` of an earlier sink, whose alarms are still not normal.
+
+        Raises:
+            ValueError: a number in them is not finite.
+        """
+        self._active = {alarm.id: alarm_record(alarm, self.publisher) for alarm in alarms}
+        self._sequence = sequence
 
     def publish(self, alarm: Alarm) -> None:
         """Send the alarm and remember it until it ends; never waits.

@@ -14,7 +14,7 @@ import zmq
 
 from streamer.config import Alarms
 from streamer.message import Alarm, AlarmCondition, AlarmKind, DefectState, RegionMm, Severity
-from streamer.outputs import open_alarm_outputs
+from streamer.outputs import open_zmq_alarms
 from streamer.outputs.alarm_message import alarm_schema, beat_schema, snapshot_schema
 from streamer.outputs.zmq_alarms import AlarmEndpointError, AlarmOutputError, ZmqAlarms
 
@@ -135,6 +135,17 @@ def test_alarms_go_out_under_their_kind_and_follow_the_schema(output):
             topic, body = peer.recv_multipart()
         assert topic == b"defect"
         jsonschema.validate(json.loads(body), alarm_schema())
+
+
+def test_what_an_earlier_sink_left_is_told_to_newcomers_and_numbers_go_on(output):
+    output.adopt((alarm(3, "left"),), 7)
+    answer = ask(output)
+    assert (answer["sequence"], [one["id"] for one in answer["active"]]) == (7, ["left"])
+    output.publish(alarm(8, "left", DefectState.END))
+    answer = ask(output)
+    assert (answer["sequence"], answer["active"]) == (8, [])
+    with pytest.raises(ValueError, match="must be > 8"):
+        output.publish(alarm(8))
 
 
 def test_a_sequence_never_falls(output):
@@ -262,6 +273,6 @@ def test_close_may_be_called_twice_and_frees_the_ports():
 
 
 def test_the_factory_opens_what_the_configuration_says():
-    (opened,) = open_alarm_outputs(Alarms(publish=LOOPBACK, snapshot=LOOPBACK))
+    opened = open_zmq_alarms(Alarms(publish=LOOPBACK, snapshot=LOOPBACK))
     assert all(endpoint.startswith("tcp://127.0.0.1:") for endpoint in opened.endpoints)
     opened.close()
