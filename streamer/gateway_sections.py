@@ -33,6 +33,7 @@ class ModbusGateway(Section):
     unit: int = Field(default=0, ge=0, le=255)
     connections: int = Field(default=32, ge=1, le=1000)
     queue: int = Field(default=10_000, ge=1, le=65_535)
+    stop: OnOrOff = "off"
 
 
 class AlarmLogGateway(Section):

@@ -64,9 +64,9 @@ class AlarmQueue:
 
     An alarm waits at most once, with the latest that is known of it. Once told, it comes again only
     if it reaches further or is more severe; what has ended meanwhile is told all the same, since
-    its place on the web still comes by the actuator. Withheld alarms (shelved, suppressed, out of
-    service) do not wait. When no more than `capacity` may wait, the latest of the least severe
-    gives way, and is counted. `next_number` is of the next to be shown.
+    its place on the web still comes by the actuator. Alarms put aside (shelved, suppressed, out of
+    service) do not wait, nor when they end so. When no more than `capacity` may wait, the latest of
+    the least severe gives way, and is counted. `next_number` is of the next to be shown.
     """
 
     capacity: int
@@ -79,6 +79,7 @@ class AlarmQueue:
     _told: dict[str, Told] = field(default_factory=dict)
     _ranks: Counter[int] = field(default_factory=Counter)
     _blind: int = 0  # not-inspected alarms that wait
+    _aside: set[str] = field(default_factory=set)
     _written: int | None = None
 
     def __len__(self) -> int:
@@ -120,13 +121,14 @@ class AlarmQueue:
         """Forget what was told of all other alarms: another sink knows nothing of them."""
         known = set(names)
         self._told = {name: told for name, told in self._told.items() if name in known}
+        self._aside &= known
 
     def _hear(self, alarm: Alarm) -> None:
         if self.shown is not None and self.shown.alarm.id == alarm.id:
             # What is shown stays as it is; whether it wants acknowledging may change.
             kept = replace(self.shown.alarm, condition=alarm.condition)
             self.shown = replace(self.shown, alarm=kept)
-        if alarm.condition in _WITHHELD:
+        if self._is_aside(alarm):
             self._remove(alarm.id)
         elif alarm.id in self._waiting:
             self._put(alarm)  # at its place
@@ -134,6 +136,14 @@ class AlarmQueue:
             self._let_wait(alarm)
         if alarm.condition is AlarmCondition.NORMAL:
             self._told.pop(alarm.id, None)  # nothing more comes of it
+
+    def _is_aside(self, alarm: Alarm) -> bool:
+        was_aside = alarm.id in self._aside
+        self._aside.discard(alarm.id)
+        if alarm.condition in _WITHHELD:
+            self._aside.add(alarm.id)
+            return True
+        return was_aside and alarm.condition is AlarmCondition.NORMAL
 
     def _is_new(self, alarm: Alarm) -> bool:
         told, says = self._told.get(alarm.id), Told.of(alarm)

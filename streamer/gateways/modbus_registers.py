@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     Values = Mapping[str, float]
 
 MAP_VERSION = 1  # rises when an address gets another meaning; what is added at the end is none
-MOST_PER_REQUEST = 125  # Modbus Application Protocol V1.1b3, 6.3
 
-RUN_STATES = {state: code for code, state in enumerate(RunState)}
-KINDS = {kind: code for code, kind in enumerate(AlarmKind, start=1)}
-SEVERITIES = {severity: code for code, severity in enumerate(Severity, start=1)}
-DEFECT_STATES = {state: code for code, state in enumerate(DefectState, start=1)}
-CONDITIONS = {condition: code for code, condition in enumerate(AlarmCondition, start=1)}
+RUN_STATES: dict[str, int] = {state: code for code, state in enumerate(RunState)}
+KINDS: dict[str, int] = {kind: code for code, kind in enumerate(AlarmKind, start=1)}
+SEVERITIES: dict[str, int] = {severity: code for code, severity in enumerate(Severity, start=1)}
+DEFECT_STATES: dict[str, int] = {state: code for code, state in enumerate(DefectState, start=1)}
+CONDITIONS: dict[str, int] = {
+    condition: code for code, condition in enumerate(AlarmCondition, start=1)
+}
 SIGNALS = {
     "": 0,
     "failure": 1,
@@ -30,6 +31,9 @@ SIGNALS = {
     "out_of_specification": 3,
     "maintenance_required": 4,
 }
+
+
+COMMANDS = {"": 0, "acknowledge_all": 1, "stop_the_line": 2}
 
 
 class Form(StrEnum):
@@ -91,8 +95,8 @@ class Register:
     def _fitting(self, value: float) -> int:
         lowest, highest = self.form.bounds
         if self.form is Form.COUNT32:
-            return int(value) & highest
-        return int(min(max(value, lowest), highest))
+            return int(value) % (highest + 1) if math.isfinite(value) else 0
+        return round(min(max(value, lowest), highest))
 
 
 def _codes(codes: Mapping[str, int]) -> str:
@@ -118,6 +122,8 @@ _LINE = (
     ("lag_mm", Form.U32, "mm", "Way of the web in that time"),
     ("latency_p99_mm", Form.U32, "mm", "Way of the web from capture to verdict, 99th percentile"),
     ("actuator_mm", Form.U32, "mm", "Way from camera to actuator; 0: not configured"),
+    ("out_of_specification", Form.BOOL, "", "The line works outside of what it is made for (NE "
+     "107), such as verdicts that come when the web is nearly at the actuator: run slower"),
     ("defects", Form.U32, "", "Defects of the roll so far"),
     ("active_alarms", Form.U16, "", "Alarms that are active"),
     ("unacknowledged", Form.U16, "", "Alarms that nobody has acknowledged"),
@@ -137,6 +143,7 @@ _ALARM = (
     ("alarm_peak", Form.U16, "0.01", "Highest score of a defect; 100 is the alarm level"),
     ("alarm_pos_first_mm", Form.U32, "mm", "Where it begins down the web, rounded down"),
     ("alarm_pos_end_mm", Form.U32, "mm", "Where it ends down the web, rounded up"),
+    ("alarm_length_mm", Form.U32, "mm", "Length down the web"),
     ("alarm_cross_first_mm", Form.I32, "mm", "Where it begins across the web, rounded down"),
     ("alarm_cross_end_mm", Form.I32, "mm", "Where it ends across the web, rounded up"),
     ("alarm_encoder_first", Form.COUNT32, "counts", "Encoder at its first line, modulo 2^32"),
@@ -156,8 +163,10 @@ _QUEUE = (
     ("model_digest", Form.U32, "", "First 32 bits of the digest of the model"),
 )  # fmt: skip
 _PLC = (
+    ("command", Form.U16, "", "A value other than the one before is carried out once: "
+     f"{_codes(COMMANDS)}"),
     ("ack_seq", Form.U32, "", "alarm_seq of what the PLC has taken over; the next one follows"),
-)
+)  # fmt: skip
 
 
 def _laid_out() -> tuple[Register, ...]:
@@ -172,7 +181,8 @@ def _laid_out() -> tuple[Register, ...]:
 REGISTERS = _laid_out()
 BY_NAME = {register.name: register for register in REGISTERS}
 WORD_COUNT = REGISTERS[-1].end
-ACK = BY_NAME["ack_seq"]
+ACK, COMMAND = BY_NAME["ack_seq"], BY_NAME["command"]
+WRITABLE = (COMMAND.address, ACK.end)
 
 
 def encode(values: Values) -> tuple[int, ...]:
@@ -190,39 +200,3 @@ def decode(words: Sequence[int]) -> dict[str, int]:
     """Values by name of a whole map; the inverse of `encode` for what fits."""
     require(len(words) == WORD_COUNT, f"a map must have {WORD_COUNT} words", len(words))
     return {r.name: r.decode(words[r.address : r.end]) for r in REGISTERS}
-
-
-_HEAD = f"""# Modbus registers
-
-Written by `python -m streamer.gateways.modbus_registers`; do not edit.
-
-Map version {MAP_VERSION}, {WORD_COUNT} registers from address 0. All of them can be read as holding \
-registers (function 3) and as input registers (function 4), in one request ({MOST_PER_REQUEST} \
-registers at most): one request reads one moment, two requests read two. Values of 32 bits take two \
-registers, the high word first, each word with its high byte first. `count32` is an integer modulo \
-2^32: take differences modulo 2^32. A value that does not fit is shown as the nearest that does.
-
-Only `ack_seq` can be written (functions 6, 16, 22 and 23; write both words in one request). \
-Writing anything else, and reading beyond the map, is refused with exception 2 (illegal data \
-address); other functions with exception 1.
-
-Address is what goes over the wire, counted from 0; 4x is the same in the old notation of holding \
-registers, counted from 40001.
-
-| address | 4x | name | type | unit | written by | meaning |
-|---:|---:|---|---|---|---|---|
-"""
-
-
-def document() -> str:
-    """The map as Markdown: the text of deploy/plc/registers.md."""
-    rows = (
-        f"| {r.address} | {40001 + r.address} | `{r.name}` | {r.form} | {r.unit} "
-        f"| {'PLC' if r.by_plc else 'linescan'} | {r.meaning} |\n"
-        for r in REGISTERS
-    )
-    return _HEAD + "".join(rows)
-
-
-if __name__ == "__main__":
-    print(document(), end="")

@@ -3,59 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import socket
 import threading
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-try:
+from streamer.gateways import extra
+from streamer.gateways.modbus_requests import LONGEST_REQUEST, answer, refusal
+
+with extra("modbus"):
     from pymodbus.constants import ExcCodes
-    from pymodbus.server import ModbusTcpServer
-    from pymodbus.server.requesthandler import ServerRequestHandler
-    from pymodbus.simulator import DataType, SimData, SimDevice
-except ModuleNotFoundError as error:
-    MISSING = 'the Modbus gateway needs pymodbus; install it with pip install "linescan[modbus]"'
-    raise ModuleNotFoundError(MISSING, name=error.name) from error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from streamer.gateways.modbus_requests import Block
 
-_LOG = logging.getLogger(__name__)
-# It tells every wrong byte of every peer, with a traceback; what matters is counted here.
-logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
-
-START_S = 5.0
-STOP_S = 1.5
 ANY_UNIT = 0
-HEADER_BYTES = 6  # transaction, protocol, length: MODBUS Messaging on TCP/IP V1.0b, 3.1.3
-LONGEST_BODY = 254
-MOST_UNREAD_BYTES = 65_536  # of answers; a peer that leaves more is gone or hostile
-READS = (3, 4, 23)
-WRITES = (6, 16, 22, 23)
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """What is served: `count` words, of which `writable` addresses [first, end) can be written.
-
-    `read` gives all words, and `written` takes those of the writable range after a write. Both are
-    called in the server's thread and must return in microseconds.
-    """
-
-    count: int
-    writable: tuple[int, int]
-    read: Callable[[], Sequence[int]]
-    written: Callable[[Sequence[int]], None]
-
-    def may_write(self, address: int, count: int) -> bool:
-        """Whether all of these addresses can be written."""
-        return self.writable[0] <= address and address + count <= self.writable[1]
+STOP_S = 1.5
+PATIENCE_S = 5.0  # for a peer that does not take its answers
+MOST_UNREAD_BYTES = 16_384  # of requests or answers, besides what the system keeps
+HEADER_BYTES = 7  # transaction, protocol, length, unit: MODBUS Messaging on TCP/IP V1.0b, 3.1.3
+# A peer that vanished without a word is found within half a minute, whether it owes or is owed.
+_ALIVE_OPTIONS = {
+    "TCP_KEEPIDLE": 10,
+    "TCP_KEEPINTVL": 5,
+    "TCP_KEEPCNT": 4,
+    "TCP_USER_TIMEOUT": 30_000,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where the server listens; `unit` 0 answers to any unit identifier."""
+    """Where the server listens; `unit` 0 answers to any unit identifier, port 0 is any free one."""
 
     host: str
     port: int
@@ -63,61 +43,66 @@ class Endpoint:
     connections: int
 
 
-class _Connection(ServerRequestHandler):
-    """One peer; is closed when it talks nonsense or leaves its answers unread."""
+class NonsenseError(Exception):
+    """Bytes came that cannot begin a request of Modbus TCP."""
 
-    def __init__(self, owner: _Server) -> None:
-        super().__init__(owner, None, None, None)
+
+@dataclass(eq=False, slots=True)
+class _Peer:
+    """One connection; its requests are answered one after the other, in order."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    heard_s: float = field(default_factory=time.monotonic)
+
+    def prepare(self) -> None:
+        """Bound what is kept for the peer, and let the system find out if it has vanished."""
+        self.writer.transport.set_write_buffer_limits(high=MOST_UNREAD_BYTES)
+        wire = self.writer.get_extra_info("socket")
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _ALIVE_OPTIONS.items():
+            if hasattr(socket, name):
+                wire.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+    async def receive(self) -> tuple[bytes, bytes]:
+        """Header and request.
+
+        Raises:
+            asyncio.IncompleteReadError: the peer went away.
+            NonsenseError: this is no request of Modbus TCP, nor will what follows be one.
+        """
+        header = await self.reader.readexactly(HEADER_BYTES)
+        length = int.from_bytes(header[4:6], "big") - 1  # the unit is in the header
+        if header[2:4] != b"\0\0" or not 1 <= length <= LONGEST_REQUEST:
+            raise NonsenseError
+        request = await self.reader.readexactly(length)
         self.heard_s = time.monotonic()
+        return header, request
 
-    def data_received(self, data: bytes) -> None:
-        """Take bytes; the library would wait for ever behind a header that is none."""
-        self.heard_s = time.monotonic()
-        if _is_nonsense(self.recv_buffer + data):
-            self.close()
-            return
-        super().data_received(data)
+    async def send(self, header: bytes, said: bytes) -> None:
+        """Answer what came with a header.
 
-    def pause_writing(self) -> None:
-        """The peer reads nothing: answers would pile up without end."""
-        if isinstance(self.transport, asyncio.WriteTransport):
-            self.transport.abort()
+        Raises:
+            OSError: the peer is gone, or does not take its answers (TimeoutError).
+        """
+        length = (1 + len(said)).to_bytes(2, "big")
+        self.writer.write(header[:4] + length + header[6:] + said)
+        async with asyncio.timeout(PATIENCE_S):
+            await self.writer.drain()
+        await asyncio.sleep(0)  # a peer with a thousand requests waits for the others
 
-    def resume_writing(self) -> None:
-        """Come after the abort; there is nothing to resume."""
-
-    def callback_connected(self) -> None:
-        """Bound what is kept for the peer."""
-        super().callback_connected()
-        if isinstance(self.transport, asyncio.WriteTransport):
-            self.transport.set_write_buffer_limits(high=MOST_UNREAD_BYTES)
-
-
-def _is_nonsense(received: bytes) -> bool:
-    """Whether bytes cannot begin a request of Modbus TCP."""
-    if len(received) < HEADER_BYTES:
-        return received[2:4] not in (b"\0\0", b"\0", b"")
-    length = int.from_bytes(received[4:HEADER_BYTES], "big")
-    return received[2:4] != b"\0\0" or not 2 <= length <= LONGEST_BODY
-
-
-class _Server(ModbusTcpServer):
-    """Bounded in connections: a new one pushes out the one that was silent for longest."""
-
-    def __init__(self, endpoint: Endpoint, devices: list[SimDevice]) -> None:
-        super().__init__(devices, address=(endpoint.host, endpoint.port))
-        self._most = endpoint.connections
-
-    def callback_new_connection(self) -> _Connection:
-        """Make room; a peer that died without a word must not keep a living one out."""
-        known = [c for c in self.active_connections.values() if isinstance(c, _Connection)]
-        if len(known) >= self._most:
-            min(known, key=lambda connection: connection.heard_s).close()
-        return _Connection(self)
+    def drop(self) -> None:
+        """Close at once."""
+        self.writer.transport.abort()
 
 
 class ModbusServer:
-    """Runs until closed; `is_alive` says whether it still serves."""
+    """Runs until closed; `is_alive` says whether it still serves.
+
+    A peer waits for no other: each has a task of its own, and bounded memory. One that talks
+    nonsense or does not take its answers is dropped; when there are too many, the one that was
+    silent for longest makes room.
+    """
 
     def __init__(self, endpoint: Endpoint, block: Block) -> None:
         """Listen.
@@ -126,20 +111,17 @@ class ModbusServer:
             OSError: the address cannot be bound; the text names it.
         """
         self._endpoint, self._block = endpoint, block
-        first, end = block.writable
-        self._plc_words = [0] * (end - first)
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._peers: dict[_Peer, asyncio.Task[None] | None] = {}
+        self._listener = _bound(endpoint)
         self._stop = asyncio.Event()
-        self._started = threading.Event()
-        self._listens = False
+        self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="modbus", daemon=True)
         self._thread.start()
-        self._started.wait(START_S)
-        if not self._listens:
-            self.close()
-            where = f"{endpoint.host}:{endpoint.port}"
-            msg = f"gateways.modbus must be a host and port that can be bound, got {where}"
-            raise OSError(msg)
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self._listener.getsockname()[1])
 
     @property
     def is_alive(self) -> bool:
@@ -147,65 +129,67 @@ class ModbusServer:
         return self._thread.is_alive()
 
     def close(self) -> None:
-        """Stop listening and drop all peers; may be called twice."""
-        if self._loop is not None and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stop.set)
+        """Stop listening and drop all peers, within STOP_S; may be called twice."""
+        if self._loop.is_closed():
+            return
+        self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(STOP_S)
+        if not self._thread.is_alive():
+            self._loop.close()
+            self._listener.close()
 
     def _run(self) -> None:
-        try:
-            asyncio.run(self._serve())
-        finally:
-            self._started.set()
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._serve())
 
     async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        server = _Server(self._endpoint, self._devices())
+        server = await asyncio.start_server(
+            self._talk, sock=self._listener, limit=MOST_UNREAD_BYTES
+        )
+        await self._stop.wait()
+        server.close()
+        tasks = [task for task in self._peers.values() if task is not None]
+        for peer in tuple(self._peers):
+            peer.drop()
+        if tasks:
+            await asyncio.wait(tasks, timeout=STOP_S / 2)
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = _Peer(reader, writer)
+        self._make_room()
+        self._peers[peer] = asyncio.current_task()
         try:
-            self._listens = await server.listen()
-            self._started.set()
-            if self._listens:
-                await self._stop.wait()
+            await self._converse(peer)
         finally:
-            await server.shutdown()
+            del self._peers[peer]
+            peer.drop()
 
-    def _devices(self) -> list[SimDevice]:
-        words = SimData(0, count=self._block.count, values=0, datatype=DataType.REGISTERS)
-        served = SimDevice(id=self._endpoint.unit, simdata=[words], action=self._act)
-        if self._endpoint.unit == ANY_UNIT:
-            return [served]
-        nobody = SimData(0, count=self._block.count, values=0, datatype=DataType.REGISTERS)
-        return [served, SimDevice(id=ANY_UNIT, simdata=[nobody], action=_refuse)]
+    async def _converse(self, peer: _Peer) -> None:
+        with suppress(asyncio.IncompleteReadError, OSError, NonsenseError):
+            peer.prepare()
+            while True:
+                await self._exchange(peer)
 
-    async def _act(  # The library's signature.
-        self,
-        function: int,
-        _start: int,
-        address: int,
-        count: int,
-        registers: list[int],
-        values: list[int] | list[bool] | None,
-    ) -> ExcCodes | None:
-        """Before a request is carried out on `registers`: fill or refuse."""
-        if function not in (READS if values is None else WRITES) and function != 22:
-            return ExcCodes.ILLEGAL_FUNCTION
-        if values is not None:
-            return self._write(address, [int(value) for value in values])
-        first, end = self._block.writable
-        words = list(self._block.read())
-        words[first:end] = self._plc_words
-        registers[: self._block.count] = words
-        return None
+    async def _exchange(self, peer: _Peer) -> None:
+        header, request = await peer.receive()
+        if self._endpoint.unit in (ANY_UNIT, header[-1]):
+            said = await answer(request, self._block)
+        else:
+            said = refusal(request[0], ExcCodes.GATEWAY_NO_RESPONSE)
+        await peer.send(header, said)
 
-    def _write(self, address: int, values: list[int]) -> ExcCodes | None:
-        if not self._block.may_write(address, len(values)):
-            return ExcCodes.ILLEGAL_ADDRESS
-        offset = address - self._block.writable[0]
-        self._plc_words[offset : offset + len(values)] = values
-        self._block.written(tuple(self._plc_words))
-        return None
+    def _make_room(self) -> None:
+        """A peer that died without a word must not keep a living one out."""
+        living = [peer for peer in self._peers if not peer.writer.is_closing()]
+        if len(living) >= self._endpoint.connections:
+            min(living, key=lambda peer: peer.heard_s).drop()
 
 
-async def _refuse(*_request: object) -> ExcCodes | None:
-    """Answer of a unit that is not here."""
-    return ExcCodes.GATEWAY_NO_RESPONSE
+def _bound(endpoint: Endpoint) -> socket.socket:
+    family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
+    try:
+        return socket.create_server((endpoint.host, endpoint.port), family=family)
+    except OSError as error:
+        where = f"{endpoint.host}:{endpoint.port}"
+        msg = f"gateways.modbus must have a host and port that can be bound, got {where}: {error}"
+        raise OSError(error.errno, msg) from error

@@ -1,0 +1,86 @@
+"""Makes a scorer fail as a file says; python loads it where PYTHONPATH names this folder.
+
+LINESCAN_SCORER_FAULT names the file; when it exists, the first worker that scores a tile takes it
+away and does what it says: hang, raise, nan or shape.
+"""
+
+import importlib.abc
+import importlib.machinery
+import os
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import_name = "streamer.stages.score"
+
+
+def _taken(file: Path) -> str:
+    """What the file says, once; "" when there is none."""
+    mine = file.with_name(f"{file.name}.{os.getpid()}")
+    try:
+        file.rename(mine)
+    except FileNotFoundError:
+        return ""
+    return mine.read_text().strip()
+
+
+def _spoilt(verdict, fault):
+    scores = verdict.score_map.scores
+    if fault == "nan":
+        scores = scores * float("nan")
+    elif fault == "shape":
+        scores = scores[:-1]
+    return replace(verdict, score_map=replace(verdict.score_map, scores=scores))
+
+
+class _Scorer:
+    """Another scorer that fails when the file says so."""
+
+    def __init__(self, scorer, file):
+        self._scorer, self._file = scorer, file
+
+    def __getattr__(self, name):
+        return getattr(self._scorer, name)
+
+    def score(self, tile):
+        fault = _taken(self._file)
+        if fault == "hang":
+            time.sleep(3600)
+        if fault == "raise":
+            msg = "the fault file says so"
+            raise RuntimeError(msg)
+        verdict = self._scorer.score(tile)
+        return _spoilt(verdict, fault) if fault else verdict
+
+
+class _Loader(importlib.abc.Loader):
+    def __init__(self, loader):
+        self._loader = loader
+
+    def create_module(self, spec):
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module):
+        self._loader.exec_module(module)
+        run, file = module.ScoreStage.run, Path(os.environ["LINESCAN_SCORER_FAULT"])
+
+        def run_with_faults(stage):
+            stage.scorer = _Scorer(stage.scorer, file)
+            return run(stage)
+
+        module.ScoreStage.run = run_with_faults
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    def find_spec(self, fullname, path, target=None):
+        if fullname != import_name:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+        if spec is not None:
+            spec.loader = _Loader(spec.loader)
+        return spec
+
+
+if "LINESCAN_SCORER_FAULT" in os.environ:
+    sys.meta_path.insert(0, _Finder())
