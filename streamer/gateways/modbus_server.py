@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ANY_UNIT = 0
 STOP_S = 1.5
 PATIENCE_S = 5.0  # for a peer that does not take its answers
-MOST_UNREAD_BYTES = 16_384  # of requests or answers, besides what the system keeps
+MOST_UNREAD_BYTES = 16_384  # of requests or answers of a peer
 HEADER_BYTES = 7  # transaction, protocol, length, unit: MODBUS Messaging on TCP/IP V1.0b, 3.1.3
 # A peer that vanished without a word is found within half a minute, whether it owes or is owed.
 _ALIVE_OPTIONS = {
@@ -59,6 +59,7 @@ class _Peer:
         """Bound what is kept for the peer, and let the system find out if it has vanished."""
         self.writer.transport.set_write_buffer_limits(high=MOST_UNREAD_BYTES)
         wire = self.writer.get_extra_info("socket")
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MOST_UNREAD_BYTES)
         wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in _ALIVE_OPTIONS.items():
             if hasattr(socket, name):
@@ -111,7 +112,7 @@ class ModbusServer:
             OSError: the address cannot be bound; the text names it.
         """
         self._endpoint, self._block = endpoint, block
-        self._peers: dict[_Peer, asyncio.Task[None] | None] = {}
+        self._peers: set[_Peer] = set()
         self._listener = _bound(endpoint)
         self._stop = asyncio.Event()
         self._loop = asyncio.new_event_loop()
@@ -147,21 +148,29 @@ class ModbusServer:
             self._talk, sock=self._listener, limit=MOST_UNREAD_BYTES
         )
         await self._stop.wait()
+        # What has been accepted must become a peer first: asyncio loses it if its server is closed.
+        self._loop.remove_reader(self._listener)
+        await self._drop_all()
         server.close()
-        tasks = [task for task in self._peers.values() if task is not None]
-        for peer in tuple(self._peers):
-            peer.drop()
-        if tasks:
-            await asyncio.wait(tasks, timeout=STOP_S / 2)
+
+    async def _drop_all(self) -> None:
+        """Also those that were accepted only just now, and are no peers yet."""
+        end_s = time.monotonic() + STOP_S / 2
+        own = asyncio.current_task()
+        while (others := asyncio.all_tasks() - {own}) and time.monotonic() < end_s:
+            for peer in tuple(self._peers):
+                peer.drop()
+            await asyncio.wait(others, timeout=0.05)
+        await asyncio.sleep(0)  # the connections tell their ends
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = _Peer(reader, writer)
         self._make_room()
-        self._peers[peer] = asyncio.current_task()
+        self._peers.add(peer)
         try:
             await self._converse(peer)
         finally:
-            del self._peers[peer]
+            self._peers.discard(peer)
             peer.drop()
 
     async def _converse(self, peer: _Peer) -> None:
