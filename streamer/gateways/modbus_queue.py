@@ -101,7 +101,7 @@ class AlarmQueue:
         """Hear what changed, oldest first; shows the first if none is shown."""
         for alarm in news:
             self._hear(alarm)
-        self._show_next()
+            self._show_next()
 
     def acknowledge(self, number: int) -> Alarm | None:
         """The PLC wrote a number: the alarm of it if that still wants acknowledging, else None.

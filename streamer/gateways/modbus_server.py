@@ -23,6 +23,7 @@ ANY_UNIT = 0
 STOP_S = 1.5
 PATIENCE_S = 5.0  # for a peer that does not take its answers
 MOST_UNREAD_BYTES = 16_384  # of requests or answers of a peer
+MOST_KNOCKING = 1_000  # a peer beyond it comes a second later: its system asks again
 HEADER_BYTES = 7  # transaction, protocol, length, unit: MODBUS Messaging on TCP/IP V1.0b, 3.1.3
 # A peer that vanished without a word is found within half a minute, whether it owes or is owed.
 _ALIVE_OPTIONS = {
@@ -145,7 +146,7 @@ class ModbusServer:
 
     async def _serve(self) -> None:
         server = await asyncio.start_server(
-            self._talk, sock=self._listener, limit=MOST_UNREAD_BYTES
+            self._talk, sock=self._listener, backlog=MOST_KNOCKING, limit=MOST_UNREAD_BYTES
         )
         await self._stop.wait()
         # What has been accepted must become a peer first: asyncio loses it if its server is closed.

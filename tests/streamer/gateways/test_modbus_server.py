@@ -231,7 +231,7 @@ def test_random_bytes_never_end_the_server():
 def test_one_too_many_pushes_out_the_one_that_was_silent_for_longest():
     with serving(connections=3) as (server, _), contextlib.ExitStack() as stack:
         peers = [stack.enter_context(connected(server)) for _ in range(3)]
-        for peer in (peers[0], peers[2]):
+        for peer in (peers[1], peers[0], peers[2]):
             peer.sendall(READ)
             received(peer, READ_ANSWER_BYTES)
         assert slowest_answer_s(server, times=1) < LONGEST_ANSWER_S
