@@ -144,7 +144,7 @@ def test_a_heartbeat_that_stands_stops_the_line_within_its_timeout():
     line = Line.clean()
     assert (line.scan(), line.memory["line_ok"]) == (False, True)
     waited_ms = 0
-    while line.memory["line_ok"]:
+    while line.memory["line_ok"] and waited_ms < 2_000:
         line.scan(beats=False)
         waited_ms += SCAN_MS
     assert 500 <= waited_ms <= 500 + 2 * SCAN_MS
@@ -159,10 +159,11 @@ def test_data_that_is_not_valid_stops_the_line_at_once(fault):
     line = Line.clean()
     assert line.scan(**fault)
     assert not line.memory["line_ok"]
-    line.run(GATE_COUNTS)
+    line.run(2 * GATE_COUNTS)
     assert line.scan(data_valid=1, map_version=MAP_VERSION)  # recovered; the web has yet to pass
     assert line.memory["line_ok"]
-    line.run(GATE_COUNTS + 2 * CELL)
+    assert len(line.run(GATE_COUNTS)) * 50 >= GATE_COUNTS - CELL
+    line.run(2 * CELL)
     assert not line.scan()
 
 
@@ -272,11 +273,15 @@ def test_web_that_goes_back_and_on_again_is_rejected_at_its_place():
     defects=st.lists(
         st.tuples(st.integers(0, 1_500), st.integers(1, 700), st.integers(200, 1_500)), max_size=6
     ),
+    margin=st.integers(0, 3),
     seed=st.integers(0, 2**32),
 )
-def test_whatever_the_web_every_defect_is_rejected_and_little_else(start, offset, defects, seed):
+def test_whatever_the_web_every_defect_is_rejected_and_little_else(
+    start, offset, defects, margin, seed
+):
     """Webs anywhere on the wheel of counts, defects one behind the other, told at some time."""
-    line = Line(start + offset, offset_counts=offset)
+    line = Line(start + offset, offset_counts=offset, margin_cells=margin)
+    line.memory["head"] = start % 1_024  # as after any way: all cells are the same yet
     line.run(GATE_COUNTS + 3 * CELL)
     bad, due, at = [], [], line.counts - offset
     for gap, length, delay in defects:
@@ -293,7 +298,7 @@ def test_whatever_the_web_every_defect_is_rejected_and_little_else(start, offset
         gate = line.counts - offset - GATE_COUNTS
         mine = [(a, b) for a, b in bad if a <= gate < b]
         assert rejected or not mine
-        slack = (MARGIN + 1) * CELL
+        slack = (margin + 1) * CELL
         assert not rejected or any(a - slack <= gate < b + slack for a, b in bad)
     assert not line.memory["late"]
 
