@@ -38,6 +38,18 @@ def is_web_address(url: str) -> bool:
     return parts.scheme in ("http", "https") and names_a_host and is_clean
 
 
+class ModbusGateway(Section):
+    """Modbus TCP server for a PLC; unit 0 answers to any unit identifier."""
+
+    mode: OnOrOff = "off"
+    host: str = LOOPBACK
+    port: Port = 5020
+    unit: int = Field(default=0, ge=0, le=255)
+    connections: int = Field(default=32, ge=1, le=1000)
+    queue: int = Field(default=10_000, ge=1, le=65_535)
+    stop: OnOrOff = "off"
+
+
 class PageGateway(Section):
     """Operator page, Prometheus metrics and health over HTTP."""
 
@@ -86,6 +98,7 @@ class AlarmLogGateway(Section):
 class Gateways(Section):
     """Who is told of the verdict besides the subscribers of `alarms`; each is its own process."""
 
+    modbus: ModbusGateway = ModbusGateway()
     page: PageGateway = PageGateway()
     webhook: WebhookGateway = WebhookGateway()
     alarm_log: AlarmLogGateway = AlarmLogGateway()
