@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from streamer.section import OnOrOff, Section
 
@@ -36,6 +37,42 @@ class ModbusGateway(Section):
     stop: OnOrOff = "off"
 
 
+class PageGateway(Section):
+    """Operator page, Prometheus metrics and health over HTTP."""
+
+    mode: OnOrOff = "off"
+    host: str = LOOPBACK
+    port: Port = 8091
+    token_file: Path | None = None
+    map_m: float = Field(default=10.0, ge=0.1, le=1000.0)
+    commands: OnOrOff = "on"
+
+    @model_validator(mode="after")
+    def _is_not_open_to_everybody(self) -> PageGateway:
+        if is_loopback(self.host) or self.token_file is not None or self.mode == "off":
+            return self
+        msg = f"token_file must be given when host is not this machine alone, got {self.host}"
+        raise ValueError(msg)
+
+
+class WebhookGateway(Section):
+    """Alarms as HTTP POST."""
+
+    mode: OnOrOff = "off"
+    url: str = ""
+    secret_file: Path | None = None
+    timeout_s: float = Field(default=5.0, gt=0, le=60)
+    keep_s: float = Field(default=600.0, ge=0)
+    most_waiting: int = Field(default=1000, ge=1, le=100_000)
+
+    @model_validator(mode="after")
+    def _has_an_address(self) -> WebhookGateway:
+        if self.mode == "on" and not re.match(r"https?://[^/\s]", self.url):
+            msg = f"url must be http://... or https://... when mode is on, got {self.url!r}"
+            raise ValueError(msg)
+        return self
+
+
 class AlarmLogGateway(Section):
     """Alarms into files, one JSON object a line."""
 
@@ -49,6 +86,8 @@ class Gateways(Section):
     """Who is told of the verdict besides the subscribers of `alarms`; each is its own process."""
 
     modbus: ModbusGateway = ModbusGateway()
+    page: PageGateway = PageGateway()
+    webhook: WebhookGateway = WebhookGateway()
     alarm_log: AlarmLogGateway = AlarmLogGateway()
 
     @property

@@ -17,6 +17,7 @@ from typing import Any
 import zmq
 
 BEAT_TOPIC = b"beat"
+TOPICS = (b"defect", b"not_inspected", b"system", BEAT_TOPIC)
 Alarm = dict[str, Any]
 
 
@@ -92,7 +93,8 @@ class Subscription:
         self._context = zmq.Context()
         self._updates = self._context.socket(zmq.SUB)
         self._updates.rcvhwm = 100_000
-        self._updates.subscribe(b"")
+        for topic in TOPICS:  # "status" and "map" go over the same socket
+            self._updates.subscribe(topic)
         self._updates.connect(publish)
         self._asking: zmq.Socket[bytes] | None = None
 

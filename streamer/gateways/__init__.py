@@ -38,6 +38,15 @@ def open_gateway(name: str, config: Config) -> Gateway:
             from streamer.gateways.modbus import ModbusTcp
 
             return ModbusTcp(config.gateways.modbus)
+        case "page":
+            with extra("page"):
+                from streamer.gateways.page import OperatorPage
+
+            return OperatorPage(config.gateways.page)
+        case "webhook":
+            from streamer.gateways.webhook import Webhook
+
+            return Webhook(config.gateways.webhook)
         case "alarm_log":
             from streamer.gateways.alarm_log import AlarmLog
 

@@ -147,10 +147,10 @@ def test_a_zone_without_area_is_refused(keys, rule):
         config.IgnoreZone(**keys)
 
 
-def test_alarms_end_as_they_did_unless_it_is_asked_for_otherwise():
+def test_severe_alarms_wait_for_somebody_and_nothing_is_held_back_by_default():
     alarms = config.Alarms()
     assert (alarms.store, alarms.latch, alarms.debounce_ms, alarms.flood_per_10min) == (
-        None, "off", 0, None,
+        None, "high", 0, None,
     )  # fmt: skip
     assert config.Alarms(latch=False).latch == "off"  # how YAML reads a bare off
 

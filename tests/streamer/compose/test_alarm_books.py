@@ -12,7 +12,7 @@ from tests.streamer.alarm_book.steps import NEW, alarm
 
 @pytest.fixture
 def config(tmp_path):
-    return Config.model_validate({"roll": {"folder": tmp_path}})
+    return Config.model_validate({"roll": {"folder": tmp_path}, "alarms": {"latch": "off"}})
 
 
 def keep(memory, book, messages):
@@ -52,7 +52,9 @@ def test_a_second_line_is_told_to_use_a_file_of_its_own(config):
 
 
 def test_settings_are_those_of_the_configuration():
-    assert book_settings(Config()) == BookSettings()
+    assert book_settings(Config()) == BookSettings(latch=Severity.HIGH)
+    off = {"alarms": {"latch": "off"}}
+    assert book_settings(Config.model_validate(off)) == BookSettings()
     told = {"alarms": {"latch": "medium", "debounce_ms": 300, "flood_per_10min": 10}}
     wanted = BookSettings(Severity.MEDIUM, 300, 10)
     assert book_settings(Config.model_validate(told)) == wanted

@@ -13,10 +13,12 @@ import pytest
 import zmq
 
 from streamer.config import Alarms
+from streamer.line_status import MapRows
 from streamer.message import Alarm, AlarmCondition, AlarmKind, DefectState, RegionMm, Severity
 from streamer.outputs import open_zmq_alarms
 from streamer.outputs.alarm_message import alarm_schema, beat_schema, snapshot_schema
 from streamer.outputs.zmq_alarms import AlarmEndpointError, AlarmOutputError, ZmqAlarms
+from tests.streamer.gateways.contract import status
 
 TOOL = Path(__file__).parents[3] / "tools" / "plc_subscriber.py"
 SPEC = importlib.util.spec_from_file_location("plc_subscriber", TOOL)
@@ -214,6 +216,19 @@ def test_a_subscriber_recovers_from_lost_messages(output):
     output._beat_due_s = 0.0
     follow(output, subscription, lambda: follower.active == {} and not follower.needs_snapshot)
     assert follower.lost == 2
+    subscription.close()
+
+
+def test_a_subscriber_of_alarms_is_not_disturbed_by_status_and_map(output):
+    subscription = plc_subscriber.Subscription(*output.endpoints, retry_s=0.2)
+    follower = subscription.follower
+    output.publish(alarm(1, "a"))
+    follow(output, subscription, lambda: states(follower.active) == {"a": 1})
+    output.tell(status())
+    output.show_rows(MapRows("r", 0, 8, 0.0, 4.0, 8.0, 1, 2, b"\0\1"))
+    output.publish(alarm(2, "b"))
+    follow(output, subscription, lambda: states(follower.active) == {"a": 1, "b": 2})
+    assert follower.lost == 0
     subscription.close()
 
 
