@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from streamer.gateway_sections import is_loopback
 from streamer.gateways.modbus_queue import BY, AlarmQueue
 from streamer.gateways.modbus_registers import (
     ACK,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 STALE_S = 0.5  # without a view: the stage hangs, whatever it showed last
+MOST_REMEMBERED = 1_000  # alarms that the sink knows no more
 EVERYTHING = "*"
 
 
@@ -59,6 +61,8 @@ class ModbusTcp:
         block = Block(WORD_COUNT, WRITABLE, self._words, self._write)
         endpoint = Endpoint(settings.host, settings.port, settings.unit, settings.connections)
         self._server = ModbusServer(endpoint, block)
+        if not is_loopback(settings.host):
+            _LOG.warning("Modbus knows no password: who reaches %s acknowledges", settings.host)
 
     def show(self, view: LineView) -> None:
         """Take over the line's present state.
@@ -87,7 +91,9 @@ class ModbusTcp:
         status = view.status
         if status is not None:
             self._now_ns = status.sent_ns
-            if status.publisher != self._publisher and view.is_synchronised:
+            # The end of an alarm may have been lost on the way: what is remembered stays bounded.
+            is_full = self._queue.remembered > 2 * len(view.alarms) + MOST_REMEMBERED
+            if view.is_synchronised and (is_full or status.publisher != self._publisher):
                 self._publisher = status.publisher
                 self._queue.keep_only(alarm.id for alarm in view.alarms)
         self._queue.take(view.news)

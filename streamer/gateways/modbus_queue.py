@@ -97,6 +97,11 @@ class AlarmQueue:
         """Whether a not-inspected alarm is shown or waits."""
         return self._blind > 0 or (self.shown is not None and _is_blind(self.shown.alarm))
 
+    @property
+    def remembered(self) -> int:
+        """Of how many alarms it is kept what was told of them."""
+        return len(self._told) + len(self._aside)
+
     def take(self, news: Iterable[Alarm]) -> None:
         """Hear what changed, oldest first; shows the first if none is shown."""
         for alarm in news:
@@ -118,7 +123,7 @@ class AlarmQueue:
         return None if taken.condition in _WANTS_NOBODY else taken
 
     def keep_only(self, names: Iterable[str]) -> None:
-        """Forget what was told of all other alarms: another sink knows nothing of them."""
+        """Forget what was told of all other alarms: the sink knows nothing of them any more."""
         known = set(names)
         self._told = {name: told for name, told in self._told.items() if name in known}
         self._aside &= known

@@ -117,7 +117,8 @@ _LINE = (
     ("speed", Form.U16, "0.1 m/min", "Speed of the web"),
     ("position_mm", Form.U32, "mm", "Web captured, from the start of the roll"),
     ("judged_mm", Form.U32, "mm", "Web that has verdicts, from the start of the roll"),
-    ("encoder", Form.COUNT32, "counts", "Encoder at the last line captured, modulo 2^32"),
+    ("encoder", Form.COUNT32, "counts", "Encoder at the last line captured, from the start of the "
+     "roll, modulo 2^32"),
     ("lag_ms", Form.U32, "ms", "From capture to verdict, now"),
     ("lag_mm", Form.U32, "mm", "Way of the web in that time"),
     ("latency_p99_mm", Form.U32, "mm", "Way of the web from capture to verdict, 99th percentile"),

@@ -196,6 +196,18 @@ def test_an_alarm_that_stays_shown_is_taken_once():
     assert all(count < first + 50 + 2 * CELL for count in line.run(2 * GATE_COUNTS))
 
 
+@pytest.mark.parametrize("start", [0, WRAP - 3_000])
+def test_an_encoder_that_counts_more_than_lines(start):
+    """Both wheels of counts wrap, the encoder's within the web and the lines' four times later."""
+    line = Line.clean(start, counts_per_line=4)
+    first = line.counts - line.counts % 4
+    line.run(1_000)
+    line.tell(first // 4, (first + 200) // 4)
+    rejected = line.run(2 * GATE_COUNTS)
+    assert first - 2 * CELL <= rejected[0] <= first - CELL
+    assert first + 200 + CELL <= rejected[-1] + 50 <= first + 200 + 2 * CELL + 50
+
+
 @pytest.mark.parametrize(
     ("kind", "severity", "is_rejected"),
     [
