@@ -60,13 +60,14 @@ class Child:
     restarts_ns: deque[int] = field(default_factory=deque)
     restart_total: int = 0
     asked_to_stop: bool = False
+    was_abandoned: bool = False
     exit_code: int | None = None
 
     @property
     def has_failed(self) -> bool:
         """Whether it ended in another way than by itself or by the signal that asked it to."""
         obeyed = self.asked_to_stop and self.exit_code == -signal.SIGTERM
-        return bool(self.exit_code) and not obeyed
+        return bool(self.exit_code) and not obeyed and not self.was_abandoned
 
 
 class Supervisor:
@@ -187,6 +188,14 @@ class Supervisor:
             if child.exit_code is None:
                 child.exit_code = _kill(child.process)
                 _LOG.error("%s did not end in time and was killed", name)
+
+    def abandon(self, names: tuple[str, ...]) -> None:
+        """End these processes now, since nobody can take their work; that is no fault of theirs."""
+        for name in names:
+            child = self.children[name]
+            if child.exit_code is None:
+                child.was_abandoned = True
+                child.exit_code = _kill(child.process)
 
     def kill_stalled(self, names: tuple[str, ...]) -> None:
         """End those of these processes that do not prove that they work."""

@@ -33,7 +33,7 @@ SPEED = {"web.web_speed_m_min": 20.0}
 LIMIT_S = 1.0
 STEADY_S = 2.0  # trusted for so long before a fault
 START_S = 120.0
-WATCH_S = 3.0  # for signs of a fault
+WATCH_S = 1.5  # for signs of a fault, before it is taken back
 RECOVERY_S = 60.0
 
 

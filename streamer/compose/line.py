@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from streamer.transport.segment import SegmentPlan
 
 LONGEST_SOCKET_PATH = 100  # of the 107 bytes that a Unix socket address holds
+
+_MERE_NEWS = re.compile(r"\S+ \S+Z \S+ (INFO|DEBUG) ")  # lines of a stage's log
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +257,9 @@ class LineRun:
         """Sink last but one to end: workers are only of use while it waits for verdicts."""
         supervisor.stop("sink")  # it goes on while verdicts come, or the end that capture sent
         supervisor.wait_for(("sink",), lambda: self._tick(supervisor))
+        if supervisor.children["sink"].has_failed:  # then nobody takes what the others hold
+            working = (*self._captures, *self._workers)
+            supervisor.abandon(tuple(name for name in working if name in supervisor.children))
         rest = tuple(name for name in supervisor.children if name != "sink")
         for name in rest:
             supervisor.stop(name)
@@ -335,4 +341,5 @@ def last_fault(log: Path) -> str:
     except OSError:
         return ""
     faults = [line for line in lines if line.startswith("error: ")]
-    return (faults or lines or [""])[-1].removeprefix("error: ")
+    words = [line for line in lines if not _MERE_NEWS.match(line)]
+    return (faults or words or [""])[-1].removeprefix("error: ")

@@ -374,6 +374,16 @@ def test_a_process_that_does_not_die_does_not_hang_the_parent(bench, monkeypatch
     assert "does not die" in caplog.text
 
 
+def test_a_process_whose_work_nobody_takes_ends_at_once_and_without_blame(bench):
+    line = bench()
+    child = line.start(SLEEPS)
+    line.supervisor.abandon(("score-0",))
+    assert child.exit_code == -signal.SIGKILL
+    assert not is_alive(child.process.pid)
+    assert not child.has_failed
+    line.supervisor.abandon(("score-0",))
+
+
 def test_a_command_that_cannot_be_started_is_an_os_error(bench, tmp_path):
     line = bench()
     with pytest.raises(FileNotFoundError):
