@@ -5,7 +5,8 @@ from __future__ import annotations
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from streamer.gateways.mqtt_link import MqttLink, read_access
+from streamer.gateways.mqtt_access import read_access
+from streamer.gateways.mqtt_link import MqttLink
 from streamer.gateways.mqtt_messages import Topics
 from streamer.gateways.mqtt_outbox import Outbox
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import select
 import socket
@@ -15,16 +14,15 @@ from typing import TYPE_CHECKING
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
-from streamer.message import require
+from streamer.gateways.mqtt_access import client_id
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from paho.mqtt.client import ConnectFlags, DisconnectFlags, MQTTMessage
     from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 
     from streamer.gateway_sections import MqttGateway
+    from streamer.gateways.mqtt_access import Access
     from streamer.gateways.mqtt_messages import Message
     from streamer.gateways.mqtt_outbox import Outbox
 
@@ -36,38 +34,6 @@ CONNECT_S = 3.0
 TURN_S = 0.1  # Nothing is due more often than this while nothing comes.
 LONGEST_FAREWELL_S = 1.0
 ENDED = "the gateway has ended"
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """What opens the broker, read once."""
-
-    user: str | None
-    password: str | None
-    context: ssl.SSLContext | None
-
-
-def read_access(settings: MqttGateway) -> Access:
-    """Password and certificates.
-
-    Raises:
-        OSError: a file cannot be read or holds no certificate; the text names it.
-        ValueError: the password is empty.
-    """
-    password = None if settings.password_file is None else _read_password(settings.password_file)
-    return Access(settings.user, password, _context(settings) if settings.tls == "on" else None)
-
-
-def client_id(settings: MqttGateway) -> str:
-    """The configured name, or one that follows from the prefix.
-
-    The same after a restart: the broker then ends what is left of the connection before, and its
-    last will comes before what is new, not after it. 20 letters and digits, as every broker must
-    take (MQTT 3.1.1, 3.1.3.1).
-    """
-    return settings.client_id or (
-        "linescan" + hashlib.sha256(settings.prefix.encode()).hexdigest()[:12]
-    )
 
 
 @dataclass(slots=True)
@@ -124,6 +90,7 @@ class MqttLink:
         except (OSError, UnicodeError) as error:  # UnicodeError: no such name can be
             self._say(f"cannot reach {self._broker}: {error}")
             return False
+        _send_at_once(client)
         begin_s = time.monotonic()
         while client.socket() is not None and not self.ending.is_set():
             if not self._is_connected and time.monotonic() - begin_s > CONNECT_S:
@@ -262,6 +229,13 @@ def _publish(client: Client, message: Message) -> int:
     return client.publish(message.topic, message.payload, message.qos, message.retain).mid
 
 
+def _send_at_once(client: Client) -> None:
+    """Without this an alarm after a state waits 40 ms for its receipt (Nagle and delayed ACK)."""
+    connection = client.socket()
+    if isinstance(connection, socket.socket):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
 def _abandon(client: Client) -> None:
     """Close the connection whatever its state; the broker then tells the last will, if it is due.
 
@@ -270,26 +244,3 @@ def _abandon(client: Client) -> None:
     connection = client.socket()
     if connection is not None:
         connection.close()
-
-
-def _read_password(path: Path) -> str:
-    try:
-        password = path.read_text(encoding="utf-8").strip("\r\n")
-    except OSError as error:
-        msg = f"gateways.mqtt.password_file must be readable, got {path}: {error.strerror}"
-        raise OSError(msg) from error
-    require(bool(password), "gateways.mqtt.password_file must hold a password", str(path))
-    return password
-
-
-def _context(settings: MqttGateway) -> ssl.SSLContext:
-    files = (settings.ca_file, settings.certificate_file, settings.key_file)
-    named = ", ".join(str(path) for path in files if path is not None)
-    try:
-        context = ssl.create_default_context(cafile=settings.ca_file)
-        if settings.certificate_file is not None:
-            context.load_cert_chain(settings.certificate_file, settings.key_file)
-    except OSError as error:
-        msg = f"certificates of gateways.mqtt must be readable PEM files, got {named}: {error}"
-        raise OSError(msg) from error
-    return context

@@ -91,6 +91,13 @@ class Subscriber:
         self.lines = []
         self._thread = threading.Thread(target=self._read)
         self._thread.start()
+        wait_until(lambda: self._hears(port, options), "mosquitto_sub did not subscribe")
+
+    def _hears(self, port, options):
+        assert self._process.poll() is None, "mosquitto_sub ended"
+        send(port, "?", *options, topic="probe")
+        time.sleep(0.02)
+        return self.told("probe")
 
     def _read(self):
         for line in self._process.stdout:

@@ -91,6 +91,8 @@ class TestMqtt(GatewayContract):
         return Mqtt(settings(self.broker.port))
 
     def open_peer(self, gateway):
+        # What waits for the connection is told when it is there, to whoever listens by then.
+        wait_until(lambda: gateway._link._is_greeted and not gateway._outbox.waiting)
         return MqttPeer(self.broker.port)
 
 
