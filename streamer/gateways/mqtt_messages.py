@@ -120,8 +120,10 @@ def status_shown(view: LineView, lost: int, fault: str = "") -> LineStatus:
     A sink that fell silent while a roll ran leaves web that nobody has judged.
     """
     status = view.status or _UNHEARD
-    reason = view.reason or fault
-    is_blind = bool(fault) or view.state is RunState.ERROR
+    has_ended = view.state is RunState.HALTED
+    reason = status.reason if has_ended and status.reason else view.reason or fault
+    is_unseen = bool(fault) and view.state is RunState.CONTINUOUS_EXECUTION
+    is_blind = is_unseen or view.state is RunState.ERROR
     return replace(
         status,
         state=view.state,

@@ -91,9 +91,10 @@ def test_a_silent_sink_leaves_web_that_nobody_judged():
 
 def test_a_roll_that_ended_leaves_none():
     ended = replace(view(7, state=RunState.HALTED, data_valid=False, reason="over"), is_fresh=False)
-    shown = status_shown(ended, lost=0)
-    assert (shown.data_valid, shown.state) == (False, RunState.HALTED)
-    assert not shown.not_inspected_active
+    for fault in ("", "the gateway has ended"):
+        shown = status_shown(ended, 0, fault)
+        assert (shown.data_valid, shown.state) == (False, RunState.HALTED)
+        assert (shown.reason, shown.not_inspected_active) == ("over", False)
 
 
 def test_a_fault_of_the_gateway_makes_a_good_line_invalid():
