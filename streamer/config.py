@@ -12,6 +12,7 @@ from pydantic import model_validator
 from streamer.camera_sections import GenicamSource, GentlSource
 from streamer.correction_sections import Correction, Edges, IgnoreZone, Light
 from streamer.gateway_sections import Gateways
+from streamer.grading_section import Grading, PieceRange
 from streamer.presets import PresetName, overridden, with_preset
 from streamer.section import Section
 from streamer.sections import (
@@ -46,11 +47,13 @@ __all__ = [
     "Gateways",
     "GenicamSource",
     "GentlSource",
+    "Grading",
     "IgnoreZone",
     "Kernels",
     "Light",
     "Limits",
     "Method",
+    "PieceRange",
     "Profile",
     "Recorder",
     "ReplaySource",
@@ -97,6 +100,7 @@ class Config(Section):
     light: Light = Light()
     recorder: Recorder = Recorder()
     gateways: Gateways = Gateways()
+    grading: Grading = Grading()
     preset: PresetName | None = None
 
     @model_validator(mode="before")

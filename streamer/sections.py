@@ -330,7 +330,9 @@ class Alarms(Section):
     max_lag_ms: int = Field(default=900, ge=100)
     actuator_mm: Level | None = None
     store: Path | None = None
-    latch: Annotated[Literal["off", "low", "medium", "high"], BeforeValidator(switched_off)] = "high"
+    latch: Annotated[Literal["off", "low", "medium", "high"], BeforeValidator(switched_off)] = (
+        "high"
+    )
     debounce_ms: int = Field(default=0, ge=0, le=60_000)
     flood_per_10min: int | None = Field(default=None, ge=1, le=1000)
 

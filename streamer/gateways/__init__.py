@@ -34,6 +34,10 @@ def open_gateway(name: str, config: Config) -> Gateway:
         ValueError: no gateway has this name.
     """
     match name:
+        case "modbus":
+            from streamer.gateways.modbus import ModbusTcp
+
+            return ModbusTcp(config.gateways.modbus)
         case "page":
             with extra("page"):
                 from streamer.gateways.page import OperatorPage

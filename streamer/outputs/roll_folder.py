@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from streamer.decision import MERGED, severity_of
 from streamer.message import DefectState, Interval
-from streamer.outputs.defect_log import CoverageRow, DefectLog, Piece, read_log
+from streamer.outputs.defect_log import CoverageRow, DefectLog, Evidence, Piece, read_log
 from streamer.outputs.evidence import EvidenceStore
 from streamer.outputs.manifest import Manifest, RollDigests, write_manifest
 from streamer.outputs.report import render_report
@@ -88,12 +88,12 @@ class RollFolder:
         self._evidence.add(score_map)
 
     def add_defect(self, defect: Defect) -> None:
-        """See ports.RollRecord; the picture is made when the defect ends."""
-        picture = None
+        """See ports.RollRecord; the pictures are made when the defect ends."""
+        names = None
         if defect.state is DefectState.END and defect.defect_class != MERGED:
-            path = self._evidence.write(defect)
-            picture = str(path.relative_to(self._folder)) if path else None
-        self._log.put_defect(defect, severity_of(defect), picture)
+            paths = self._evidence.write(defect)
+            names = paths and Evidence(*(str(path.relative_to(self._folder)) for path in paths))
+        self._log.put_defect(defect, severity_of(defect), names)
         self._digests.add_defect(defect)
 
     def add_alarm(self, alarm: Alarm) -> None:

@@ -3,7 +3,13 @@
 import pytest
 from pydantic import ValidationError
 
-from streamer.gateway_sections import Gateways, MqttGateway, PageGateway, is_loopback
+from streamer.gateway_sections import (
+    Gateways,
+    MqttGateway,
+    PageGateway,
+    WebhookGateway,
+    is_loopback,
+)
 
 
 def test_only_what_is_on_is_active():
@@ -57,3 +63,29 @@ def test_half_a_secret_is_refused(settings, rule):
 
 def test_prefixes_of_lines_are_topics():
     assert MqttGateway(prefix="plant 3/Linie ü").prefix == "plant 3/Linie ü"
+
+
+@pytest.mark.parametrize("url", ["http://a/", "https://[::1]:8443/hook?line=3", "http://10.0.0.1"])
+def test_what_can_be_posted_to_is_an_address(url):
+    assert WebhookGateway(mode="on", url=url).url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "ftp://a/",
+        "http://",
+        "http:///x",
+        "http://a:99999/",
+        "http://a:0/",
+        "http://[::1/",
+        "http://a/b c",
+        "http://a/\u00fc",
+        "http://user:secret@a/",  # it would not be sent; a signature is
+    ],
+)
+def test_what_cannot_is_refused_before_anything_starts(url):
+    with pytest.raises(ValidationError, match=r"url must be http://"):
+        WebhookGateway(mode="on", url=url)
+    assert WebhookGateway(url=url).mode == "off"

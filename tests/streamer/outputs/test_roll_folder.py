@@ -123,7 +123,7 @@ def test_a_finished_roll_is_all_there(folder, path):
     assert roll_map["0"].shape == (4, 4)
     timeout = roll_map["labels/coverage"].attrs["codes"]["timeout"]
     assert roll_map["labels/coverage/0"][:].tolist() == [[2] * 4] * 2 + [[2, 2] + [timeout] * 2] * 2
-    assert len(list((path / "evidence").glob("*.png"))) == 1
+    assert len(list((path / "evidence").glob("*.png"))) == 2
 
 
 @pytest.mark.parametrize(
