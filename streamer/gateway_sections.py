@@ -103,7 +103,7 @@ class MqttGateway(Section):
     plain_password: OnOrOff = "off"
     commands: OnOrOff = "on"
     interval_s: float = Field(default=0.5, ge=0.1, le=60)
-    keepalive_s: int = Field(default=5, ge=1, le=3600)
+    keepalive_s: int = Field(default=2, ge=1, le=3600)
     most_waiting: int = Field(default=10_000, ge=1, le=1_000_000)
 
     @property
