@@ -112,6 +112,11 @@ class Subscriber:
         return [payload for name, payload, kept in list(self.lines) if kept and name == topic]
 
     @property
+    def availability(self):
+        """What is told last; "" before anything is."""
+        return (self.told("availability") or [""])[-1]
+
+    @property
     def states(self):
         return [json.loads(one) for one in self.told("state")]
 
@@ -159,8 +164,8 @@ class MqttPeer:
         return states[-1]["beat"] if states else None
 
     def data_valid(self):
-        available, states = self.heard.told("availability"), self.heard.states
-        return bool(states and available[-1] == "online" and states[-1]["data_valid"])
+        available, states = self.heard.availability, self.heard.states
+        return bool(states and available == "online" and states[-1]["data_valid"])
 
     def seen(self):
         ids = []

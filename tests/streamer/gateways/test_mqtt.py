@@ -180,7 +180,7 @@ def test_a_broker_that_hangs_is_given_up_and_found_again(open_mqtt, heard, broke
     assert told == sorted(told)
     assert sorted(set(told)) == list(range(1, number + 1))
     assert len(told) <= number + 1  # What was under way when the connection broke: QoS 1.
-    show_until(gateway, shown, lambda _: heard.told("availability")[-1] == "online")
+    show_until(gateway, shown, lambda _: heard.availability == "online")
 
 
 def test_what_came_while_the_broker_was_dead_is_told_once_it_is_back(open_mqtt, broker):
@@ -200,7 +200,7 @@ def test_what_came_while_the_broker_was_dead_is_told_once_it_is_back(open_mqtt, 
         told = [one["sequence"] for one in peer.alarms]
         assert told == list(range(2, 50))
         # The broker forgot what it retained: it is told again.
-        assert peer.told("availability")[-1] == "online"
+        assert peer.availability == "online"
         assert [one["sequence"] for one in peer.lists[-1]["active"]] == [1, 49]
     finally:
         peer.close()
@@ -296,7 +296,7 @@ def test_a_gateway_that_closes_says_so(open_mqtt, heard):
     begin = time.monotonic()
     gateway.close()
     assert time.monotonic() - begin < 2
-    wait_until(lambda: heard.told("availability")[-1] == "offline")
+    wait_until(lambda: heard.availability == "offline")
     assert [one["sequence"] for one in heard.alarms] == [1, 2]
     last = heard.states[-1]
     assert (last["data_valid"], last["reason"]) == (False, "the gateway has ended")
@@ -337,7 +337,7 @@ def test_the_broker_says_that_a_gateway_is_dead(broker, heard, by):
         wait_until(lambda: heard.told("availability"))
         wait_until(lambda: heard.states and heard.states[-1]["data_valid"])
         process.send_signal(by)
-        wait_until(lambda: heard.told("availability")[-1] == "offline")
+        wait_until(lambda: heard.availability == "offline")
     finally:
         process.kill()
         process.wait(10)
