@@ -69,12 +69,14 @@ class SinkFeed:
         rows, self._rows = tuple(self._rows[-MOST_ROWS:]), []
         answers, self._answers = tuple(self._answers), []
         follower = self._follower
+        # A snapshot may come before the first status: the alarms would pass for another sink's.
+        is_of_status = self._status is not None and self._status.publisher == follower.publisher
         return LineView(
             status=self._status,
             is_fresh=time.monotonic() - self._heard_s <= STALE_S,
-            is_synchronised=not follower.needs_snapshot,
+            is_synchronised=not follower.needs_snapshot and is_of_status,
             alarms=tuple(sorted(follower.active.values(), key=lambda alarm: alarm.sequence)),
-            news=follower.take_news(),
+            news=follower.take_news() if is_of_status else (),
             rows=rows,
             answers=answers,
         )
