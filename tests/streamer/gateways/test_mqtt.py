@@ -91,9 +91,16 @@ class TestMqtt(GatewayContract):
         return Mqtt(settings(self.broker.port))
 
     def open_peer(self, gateway):
-        # What waits for the connection is told when it is there, to whoever listens by then.
-        wait_until(lambda: gateway._link._is_greeted and not gateway._outbox.waiting)
+        # What waits for the connection is told when it is there, to whoever listens by then; and
+        # the retained list of active alarms is at most an interval old.
+        wait_until(lambda: gateway._link._is_greeted and self.has_told_all(gateway))
         return MqttPeer(self.broker.port)
+
+    def has_told_all(self, gateway):
+        outbox = gateway._outbox
+        view = outbox._view
+        is_listed = not view.is_synchronised or (outbox._listed or (0, 0))[1] == view.alarms
+        return is_listed and not outbox.waiting and gateway._link._under_way is None
 
 
 def test_all_that_is_told_is_as_its_schema_says(open_mqtt, heard):
