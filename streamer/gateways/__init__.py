@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streamer.config import Config
-    from streamer.ports import Gateway
+    from streamer.line_ports import Gateway
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import zmq
 
 from streamer.gateways.follower import AlarmFollower
+from streamer.line_ports import LineView
 from streamer.outputs.line_message import (
     decode_alarm,
     decode_answer,
@@ -17,7 +18,6 @@ from streamer.outputs.line_message import (
     decode_status,
     encode_command,
 )
-from streamer.ports import LineView
 
 if TYPE_CHECKING:
     from streamer.line_status import Command, CommandAnswer, LineStatus, MapRows
@@ -32,7 +32,7 @@ MOST_ROWS = 1_000  # of the live map, between two views
 
 
 class SinkFeed:
-    """Follows one sink, whenever either of them starts; see ports.LineFeed."""
+    """Follows one sink, whenever either of them starts; see line_ports.LineFeed."""
 
     def __init__(self, publish: str, snapshot: str) -> None:
         """Connect; nothing need be bound there yet."""

@@ -12,14 +12,14 @@ from streamer.gateways.mqtt_outbox import Outbox
 
 if TYPE_CHECKING:
     from streamer.gateway_sections import MqttGateway
+    from streamer.line_ports import LineView
     from streamer.line_status import Command
-    from streamer.ports import LineView
 
 LONGEST_CLOSE_S = 1.8
 
 
 class Mqtt:
-    """Tells a broker how the line stands; see ports.Gateway.
+    """Tells a broker how the line stands; see line_ports.Gateway.
 
     Below the configured prefix: `availability` and `state` say together whether web is inspected;
     `alarms/KIND` has every message in order; `active` what a newcomer must know; `command` is

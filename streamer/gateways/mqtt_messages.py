@@ -12,8 +12,8 @@ from streamer.outputs.alarm_message import SNAPSHOT_SCHEMA, alarm_record, encode
 from streamer.outputs.line_message import decode_command, encode_answer, encode_status
 
 if TYPE_CHECKING:
+    from streamer.line_ports import LineView
     from streamer.message import Alarm
-    from streamer.ports import LineView
 
 ONLINE, OFFLINE = b"online", b"offline"
 LOST_FIGURE = "mqtt_lost_messages"

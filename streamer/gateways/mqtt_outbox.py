@@ -10,7 +10,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from streamer.gateways.mqtt_messages import Message, Topics, asked, refusal, status_shown
-from streamer.ports import LineView
+from streamer.line_ports import LineView
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,11 +17,11 @@ from streamer.gateway_sections import MqttGateway
 from streamer.gateways import mqtt_outbox
 from streamer.gateways.mqtt import Mqtt
 from streamer.gateways.mqtt_messages import LOST_FIGURE
+from streamer.line_ports import LineView
 from streamer.line_status import CommandAnswer, CommandKind
 from streamer.message import AlarmCondition, DefectState
 from streamer.outputs.alarm_message import alarm_schema, snapshot_schema
 from streamer.outputs.line_message import answer_schema, status_schema
-from streamer.ports import LineView
 from tests.streamer.gateways.broker import (
     PREFIX,
     Broker,

@@ -18,6 +18,7 @@ from streamer.gateways.mqtt_messages import (
     refusal,
     status_shown,
 )
+from streamer.line_ports import LineView
 from streamer.line_status import LONGEST_TEXT, Command, CommandAnswer, CommandKind, RunState
 from streamer.message import AlarmKind
 from streamer.outputs.alarm_message import alarm_schema, snapshot_schema
@@ -29,7 +30,6 @@ from streamer.outputs.line_message import (
     encode_command,
     status_schema,
 )
-from streamer.ports import LineView
 from tests.streamer.gateways.contract import alarm, status, view
 
 TOPICS = Topics("plant/line1")

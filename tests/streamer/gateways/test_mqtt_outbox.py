@@ -15,9 +15,9 @@ from streamer.gateways.mqtt_outbox import (
     SILENT_S,
     Outbox,
 )
+from streamer.line_ports import LineView
 from streamer.line_status import Command, CommandAnswer, CommandKind
 from streamer.outputs.line_message import decode_status, encode_command
-from streamer.ports import LineView
 from tests.streamer.gateways.contract import alarm, view
 
 INTERVAL_S = 0.5

@@ -61,7 +61,7 @@ class FakeOutput:
 
 @dataclass
 class FakePeers:
-    """Those who follow the line; `wishes` are what they ask; see ports.LinePeers."""
+    """Those who follow the line; `wishes` are what they ask; see line_ports.LinePeers."""
 
     publisher: str = "p"
     told: list = field(default_factory=list)

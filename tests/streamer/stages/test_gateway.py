@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from streamer.line_ports import LineView
 from streamer.line_status import Command, CommandKind, RunState
 from streamer.message import StageState
-from streamer.ports import LineView
 from streamer.stages.gateway import LAST_VIEWS, WAIT_MS, GatewayStage
 from streamer.stages.pulse import Pulse
 from streamer.transport.memory import MemoryLink
