@@ -6,7 +6,7 @@ import json
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from streamer.decision import MERGED, severity_of
+from streamer.decision import MERGED
 from streamer.message import DefectState, Interval
 from streamer.outputs.defect_log import CoverageRow, DefectLog, Piece
 from streamer.outputs.evidence import EvidenceStore
@@ -14,6 +14,7 @@ from streamer.outputs.manifest import Manifest, RollDigests, write_manifest
 from streamer.outputs.report import render_report
 from streamer.outputs.roll_map import MapFormat, RollMap
 from streamer.outputs.storage import storage_errors
+from streamer.severity import DEFAULT_RULES, SeverityRules, severity_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,14 +30,22 @@ NS_PER_S = 1_000_000_000
 class RollFolder:
     """Writes everything that is kept of one roll; see ports.RollRecord."""
 
-    def __init__(self, folder: Path, config: Config, geometry: WebGeometry, stride: int) -> None:
-        """Create the folder and its files.
+    def __init__(
+        self,
+        folder: Path,
+        config: Config,
+        geometry: WebGeometry,
+        stride: int,
+        severity: SeverityRules = DEFAULT_RULES,
+    ) -> None:
+        """Create the folder and its files; `severity` says how much its defects matter.
 
         Raises:
             FileExistsError: the folder holds a roll already.
             StorageError: it cannot be written.
         """
         self._folder, self._config, self._geometry = folder, config, geometry
+        self._severity = severity
         with storage_errors(folder, "roll folder"):
             folder.mkdir(parents=True, exist_ok=True)
         columns = -(-geometry.columns // stride)
@@ -84,7 +93,7 @@ class RollFolder:
         if defect.state is DefectState.END and defect.defect_class != MERGED:
             path = self._evidence.write(defect)
             picture = str(path.relative_to(self._folder)) if path else None
-        self._log.put_defect(defect, severity_of(defect), picture)
+        self._log.put_defect(defect, severity_of(defect, self._severity), picture)
         self._digests.add_defect(defect)
 
     def add_alarm(self, alarm: Alarm) -> None:

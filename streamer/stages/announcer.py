@@ -6,7 +6,6 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from streamer.decision import severity_of
 from streamer.message import (
     Alarm,
     AlarmKind,
@@ -17,6 +16,7 @@ from streamer.message import (
     Severity,
     StageState,
 )
+from streamer.severity import DEFAULT_RULES, SeverityRules, severity_of
 
 if TYPE_CHECKING:
     from streamer.message import Defect, Heartbeat, ScoreMap
@@ -32,12 +32,13 @@ _AT_REST = (StageState.STARTING, StageState.STOPPED)
 
 @dataclass(frozen=True, slots=True)
 class AlarmOrigin:
-    """What every alarm of a roll carries."""
+    """What every alarm of a roll carries, and how much its defects matter."""
 
     roll: str
     camera: str
     config_digest: str
     geometry: WebGeometry
+    severity: SeverityRules = DEFAULT_RULES
 
 
 @dataclass(slots=True)
@@ -64,7 +65,7 @@ class Announcer:
         return replace(
             alarm,
             state=defect.state,
-            severity=severity_of(defect),
+            severity=severity_of(defect, self.origin.severity),
             region=defect.region,
             raised_ns=now_ns,
             captured_ns=defect.captured_ns,
