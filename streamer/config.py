@@ -11,6 +11,8 @@ from pydantic import model_validator
 
 from streamer.camera_sections import GenicamSource, GentlSource
 from streamer.correction_sections import Correction, Edges, IgnoreZone, Light
+from streamer.gateway_sections import Gateways
+from streamer.grading_section import Grading, PieceRange
 from streamer.presets import PresetName, overridden, with_preset
 from streamer.section import Section
 from streamer.sections import (
@@ -42,13 +44,16 @@ __all__ = [
     "Correction",
     "Decision",
     "Edges",
+    "Gateways",
     "GenicamSource",
     "GentlSource",
+    "Grading",
     "IgnoreZone",
     "Kernels",
     "Light",
     "Limits",
     "Method",
+    "PieceRange",
     "Profile",
     "Recorder",
     "ReplaySource",
@@ -94,6 +99,8 @@ class Config(Section):
     correction: Correction = Correction()
     light: Light = Light()
     recorder: Recorder = Recorder()
+    gateways: Gateways = Gateways()
+    grading: Grading = Grading()
     preset: PresetName | None = None
 
     @model_validator(mode="before")

@@ -366,9 +366,31 @@ class Defect:
     defect_class: str = "unknown"
 
 
+class AlarmCondition(StrEnum):
+    """Where an alarm stands with those who must act on it (ISA-18.2).
+
+    Latched: it has ended before anybody acknowledged it. Normal: it has ended and needs nobody.
+    """
+
+    UNACKNOWLEDGED = "unacknowledged"
+    ACKNOWLEDGED = "acknowledged"
+    LATCHED = "latched"
+    NORMAL = "normal"
+    SHELVED = "shelved"
+    SUPPRESSED = "suppressed"
+    OUT_OF_SERVICE = "out_of_service"
+
+
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """What a PLC or a person is told; `sequence` counts published messages without holes."""
+    """What a PLC or a person is told; `sequence` counts published messages without holes.
+
+    Times are UTC in nanoseconds: `captured_ns` when its last line was captured, `scored_ns` when
+    the verdict on it was there (0: nothing was scored), `raised_ns` when this message was made;
+    `travel_mm` is the web's way from the first to the last of them. `condition_ns` is the time of
+    `condition`, `by` who brought it about, `until_ns` when shelving ends. `threshold` says where
+    the alarm level of a defect comes from.
+    """
 
     id: str
     sequence: int
@@ -387,6 +409,13 @@ class Alarm:
     model_digest: str
     signal: str = ""  # NE 107 signal of a system alarm
     text: str = ""
+    scored_ns: int = 0
+    travel_mm: float = 0.0
+    threshold: str = ""
+    condition: AlarmCondition = AlarmCondition.UNACKNOWLEDGED
+    condition_ns: int = 0
+    by: str = ""
+    until_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ class Labelled(NamedTuple):
     """Groups of a strip; `keys[k]`, that of an open region, lies in group `of_key[k]`.
 
     `groups` is (rows, kept grid columns), 0 = none; `columns` are the grid columns that are kept.
-    Groups count from 1 to `groups_count`; those of open regions without a cell in the strip are included.
+    Groups count from 1 to `groups_count`, with those of open regions without a cell in the strip.
     """
 
     groups: ScoreArray

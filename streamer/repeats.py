@@ -14,7 +14,7 @@ from streamer.message import DefectState, ScoreArray, require
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from streamer.message import Defect
+    from streamer.message import Defect, RegionMm
 
 MOST_REMEMBERED = 4096  # single defects, the newest
 MOST_COMPARED = 256  # of them at one cross-web place
@@ -66,7 +66,8 @@ class Repeat:
     """A mark that comes again every `period_mm`; places are those of the defects' centres.
 
     It was seen `count` times from `first_mm` to `last_mm` and `missed` times not where it should
-    have been. A roller that makes it has the circumference `period_mm`.
+    have been. A roller that makes it has the circumference `period_mm`. `defects` are the ids of
+    those that became occurrences of it since it was told before.
     """
 
     id: int
@@ -77,6 +78,7 @@ class Repeat:
     missed: int
     first_mm: float
     last_mm: float
+    defects: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +91,18 @@ class _Running:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RepeatState:
-    """What is remembered: repeats that go on, and (down, cross) in mm of single defects.
+    """What is remembered: repeats that go on, and (down, cross, id) of single defects, in mm.
 
     `RepeatState()` is the start of a roll.
     """
 
     running: tuple[_Running, ...] = ()
-    single: ScoreArray = field(default_factory=lambda: np.zeros((0, 2)))
+    single: ScoreArray = field(default_factory=lambda: np.zeros((0, 3)))
     next_id: int = 1
 
 
 class _Train(NamedTuple):
-    """Places of a new repeat's defects, newest first, and how many periods each lies back."""
+    """(down, cross, id) of a new repeat's defects, newest first, and how many periods back."""
 
     members: ScoreArray
     steps: ScoreArray
@@ -134,7 +136,7 @@ def finish_repeats(state: RepeatState) -> tuple[Repeat, ...]:
 
 
 def _centres(defects: Iterable[Defect], settings: RepeatSettings) -> ScoreArray:
-    """(down, cross) in mm of the defects that count, down-web."""
+    """(down, cross, id) of the centres of the defects that count, in mm, down-web."""
     counted = [
         defect
         for defect in defects
@@ -143,9 +145,12 @@ def _centres(defects: Iterable[Defect], settings: RepeatSettings) -> ScoreArray:
         and defect.region.down_end - defect.region.down_first <= settings.min_period_mm
     ]
     strongest = sorted(counted, key=lambda defect: -defect.peak)[:MOST_AT_ONCE]
-    boxes = [defect.region for defect in strongest]
-    places = [(b.down_first + b.down_end, b.cross_first + b.cross_end) for b in boxes]
-    return np.array(sorted(places)).reshape(-1, 2) / 2
+    places = [(*_centre(defect.region), float(defect.id)) for defect in strongest]
+    return np.array(sorted(places)).reshape(-1, 3)
+
+
+def _centre(box: RegionMm) -> tuple[float, float]:
+    return (box.down_first + box.down_end) / 2, (box.cross_first + box.cross_end) / 2
 
 
 def _take(
@@ -163,7 +168,8 @@ def _take(
         return replace(state, single=np.vstack([state.single, place])), ()
     repeat = _repeat(state.next_id, train)
     is_member = (state.single[:, None] == train.members[None]).all(axis=2).any(axis=1)
-    running = _Running(repeat, repeat.last_mm + settings.reannounce_mm)
+    told = replace(repeat, defects=())
+    running = _Running(told, repeat.last_mm + settings.reannounce_mm)
     together = (*state.running, running)
     return RepeatState(together, state.single[~is_member], state.next_id + 1), (repeat,)
 
@@ -185,9 +191,10 @@ def _extended(
     running: _Running, place: ScoreArray, step: int, settings: RepeatSettings
 ) -> tuple[_Running, tuple[Repeat, ...]]:
     """The repeat with one more occurrence, and what is to be announced of it."""
-    if step == 0:
-        return running, ()
     known, down_mm = running.repeat, float(place[0])
+    known = replace(known, defects=(*known.defects, int(place[2])))
+    if step == 0:
+        return replace(running, repeat=known), ()
     periods = known.count - 1 + known.missed + step
     repeat = replace(
         known,
@@ -200,7 +207,8 @@ def _extended(
     )
     if down_mm < running.quiet_until_mm:
         return _Running(repeat, running.quiet_until_mm), ()
-    return _Running(repeat, down_mm + settings.reannounce_mm), (repeat,)
+    told = replace(repeat, defects=())
+    return _Running(told, down_mm + settings.reannounce_mm), (repeat,)
 
 
 def _is_over(repeat: Repeat, reached_mm: float, settings: RepeatSettings) -> bool:
@@ -275,4 +283,5 @@ def _repeat(repeat_id: int, train: _Train) -> Repeat:
         missed=periods + 1 - len(down),
         first_mm=float(down[-1]),
         last_mm=float(down[0]),
+        defects=tuple(int(number) for number in train.members[:, 2]),
     )

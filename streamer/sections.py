@@ -31,6 +31,7 @@ class Roll(Section):
 
     name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     folder: Path = Path("rolls")
+    tiff: OnOrOff = "off"
 
 
 class Web(Section):
@@ -410,6 +411,14 @@ class Alarms(Section):
 
     publish: str = "tcp://127.0.0.1:5571"
     snapshot: str = "tcp://127.0.0.1:5572"
+    max_lag_ms: int = Field(default=900, ge=100)
+    actuator_mm: Level | None = None
+    store: Path | None = None
+    latch: Annotated[Literal["off", "low", "medium", "high"], BeforeValidator(switched_off)] = (
+        "high"
+    )
+    debounce_ms: int = Field(default=0, ge=0, le=60_000)
+    flood_per_10min: int | None = Field(default=None, ge=1, le=1000)
 
 
 class Limits(Section):

@@ -129,6 +129,7 @@ def _join(state: JoinState, lines: Interval) -> Strip:
         starts_piece=all(starts),
         captured_ns=max((strip.captured_ns for _, strip in parts), default=0),
         coverage=tuple(_on_web(place, c) for place, strip in parts for c in strip.coverage),
+        scored_ns=max((strip.scored_ns for _, strip in parts), default=0),
     )
 
 

@@ -30,6 +30,7 @@ class PastedMap:
     first_line: int
     captured_ns: int
     self_judged: bool = False
+    scored_ns: int = 0
 
 
 LaneVerdict = PastedMap | Gap
@@ -144,6 +145,7 @@ def paste(state: StitchState, score_map: ScoreMap) -> StitchState:
         score_map.first_line,
         score_map.captured_ns,
         score_map.self_judged,
+        score_map.scored_ns,
     )
     return _settle(state, score_map.lane, score_map.sequence, pasted)
 
@@ -196,6 +198,7 @@ def _strip(state: StitchState, row: OpenRow, next_line: int) -> Strip:
         starts,
         ledger.captured_ns,
         tuple(_coverage(ledger, row.lanes)),
+        max((v.scored_ns for v in row.lanes.values() if isinstance(v, PastedMap)), default=0),
     )
 
 

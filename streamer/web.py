@@ -81,7 +81,7 @@ class Strip:
     where nothing was inspected or the web is masked. Row r holds the lines
     [first_line + r * stride, first_line + (r + 1) * stride), cut at first_line + line_count.
     `starts_piece`: the row above the first is not its neighbour on the web. `coverage` says of all
-    columns what became of them.
+    columns what became of them; `scored_ns` is the time of its last verdict, 0: it has none.
     """
 
     first_line: int
@@ -91,6 +91,7 @@ class Strip:
     starts_piece: bool
     captured_ns: int
     coverage: tuple[LaneCoverage, ...] = ()
+    scored_ns: int = 0
 
     def __post_init__(self) -> None:
         rows = -(-self.line_count // self.stride)

@@ -2,6 +2,7 @@
 
 import signal
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile(
@@ -12,3 +13,9 @@ settings.load_profile("linescan")
 # A job in the background of a shell starts with interrupts ignored, and so would all that it
 # starts: tests of Ctrl-C, in this process and in the program's, would wait for nothing.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _interrupts_are_obeyed():
+    """A test that leaves them ignored, as a worker does, must not change those after it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -17,6 +17,7 @@ from typing import Any
 import zmq
 
 BEAT_TOPIC = b"beat"
+TOPICS = (b"defect", b"not_inspected", b"system", BEAT_TOPIC)
 Alarm = dict[str, Any]
 
 
@@ -44,7 +45,7 @@ class AlarmFollower:
         self.needs_snapshot = False
         changes = [alarm for key, alarm in self.active.items() if before.get(key) != alarm]
         gone = [alarm for key, alarm in before.items() if key not in self.active]
-        changes += [{**alarm, "state": "end"} for alarm in gone]
+        changes += [{**alarm, "state": "end", "condition": "normal"} for alarm in gone]
         waiting = [u for u in self._waiting if u["publisher"] == self._publisher]
         self._waiting.clear()
         for update in waiting:
@@ -63,7 +64,7 @@ class AlarmFollower:
             return []
         self._sequence = update["sequence"]
         self.active.pop(update["id"], None)
-        if update["state"] != "end":
+        if update["condition"] != "normal":
             self.active[update["id"]] = update
         return [update]
 
@@ -92,7 +93,8 @@ class Subscription:
         self._context = zmq.Context()
         self._updates = self._context.socket(zmq.SUB)
         self._updates.rcvhwm = 100_000
-        self._updates.subscribe(b"")
+        for topic in TOPICS:  # "status" and "map" go over the same socket
+            self._updates.subscribe(topic)
         self._updates.connect(publish)
         self._asking: zmq.Socket[bytes] | None = None
 

@@ -36,6 +36,7 @@ COMMANDS = {
     "score": "score",
     "sink": "sink",
     "recorder": "recorder",
+    "gateway": "gateway",
     "replay": "replay",
     "record": "record",
     "export-recording": "export_recording",
@@ -49,6 +50,7 @@ COMMANDS = {
     "cameras": "cameras",
     "bench": "bench",
     "report": "report",
+    "map": "map",
     "validate-config": "validate_config",
     "schema": "schema",
 }

@@ -35,11 +35,6 @@ def run_stage(
     Raises:
         UsageFault: an endpoint that the stage needs is not configured.
     """
-    import logging
-    import time
-
-    from streamer.compose.children import Setting
-    from streamer.compose.signals import StopRequest
     from streamer.transport.segment import remove_stale_segments
 
     missing = [n for n in ("tiles", "results", "ledger") if not getattr(config.transport, n)]
@@ -49,14 +44,31 @@ def run_stage(
     if config.roll.name is None:
         msg = "roll.name must be set when a stage is started alone, got null"
         raise UsageFault(msg)
+    try:
+        return run_peer(run, config, process, parent, camera)
+    finally:
+        remove_orphaned(parent)
+        remove_stale_segments()  # of a capture that was killed, when nobody starts another
+
+
+def run_peer(
+    run: Callable[[Setting], Result],
+    config: Config,
+    process: str,
+    parent: int | None,
+    camera: str = "",
+) -> Result:
+    """Run what needs no endpoints between stages in this process, with its log on stderr."""
+    import logging
+    import time
+
+    from streamer.compose.children import Setting
+    from streamer.compose.signals import StopRequest
+
     formatter = logging.Formatter(f"%(asctime)sZ {process} %(levelname)s %(message)s")
     formatter.converter = time.gmtime
     handler = logging.StreamHandler()
     handler.setFormatter(formatter)
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     stop = StopRequest(parent).install()
-    try:
-        return run(Setting(config, process, stop, camera))
-    finally:
-        remove_orphaned(parent)
-        remove_stale_segments()  # of a capture that was killed, when nobody starts another
+    return run(Setting(config, process, stop, camera))

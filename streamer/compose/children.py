@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from streamer.compose.alarm_books import open_alarm_book
 from streamer.compose.cameras import (
     camera_edges,
     camera_index,
@@ -30,6 +31,7 @@ from streamer.compose.recorders import (
     recordings_folder,
 )
 from streamer.compose.tile_links import chosen_slots, tile_inlets, tile_outlet
+from streamer.compose.verdict_limits import status_limits, threshold
 from streamer.config import Config, ConfigError
 from streamer.dispatch import DispatchSettings
 from streamer.message import Interval
@@ -40,9 +42,11 @@ from streamer.sources.live import Live
 from streamer.stages.announcer import AlarmOrigin
 from streamer.stages.capture import CaptureLinks, CapturePlan, CaptureStage
 from streamer.stages.pulse import Pulse
+from streamer.stages.queued_record import QueuedRecord
 from streamer.stages.recorder import RecorderLinks, RecorderStage
 from streamer.stages.score import ScoreLinks, ScoreStage
-from streamer.stages.sink import SinkLinks, SinkPlan, SinkStage
+from streamer.stages.sink import SinkStage
+from streamer.stages.sink_plan import SinkLinks, SinkOutputs, SinkPlan
 from streamer.tiling import Origin
 from streamer.transport.zeromq import ZmqHub
 
@@ -124,7 +128,7 @@ def run_capture(setting: Setting) -> str:
             raise ConfigError(msg)
         workers = hub.bind_switchboard(tiles_endpoint(config, camera_index(config, name)))
         ledger = hub.connect_link(config.transport.ledger, f"capture-{name}")
-        pulse = _pulse(setting, hub, "capture", ledger)
+        pulse = stage_pulse(setting, hub, "capture", ledger)
         plan = capture_plan(config, form, name)
         slots = chosen_slots(config, plan, form)
         with tile_outlet(slots, name, workers, pulse.figures) as (outlet, allocate):
@@ -190,7 +194,7 @@ def run_score(setting: Setting) -> str:
     hub = ZmqHub()
     try:
         results = hub.connect_outlet(config.transport.results)
-        pulse = _pulse(setting, hub, "score", results)
+        pulse = stage_pulse(setting, hub, "score", results)
         # Engines are loaded, built and warmed up before the worker asks for its first tile.
         pulse.announce_busy(config.supervisor.start_timeout_ms)
         use_threads(config.scoring.threads)
@@ -237,7 +241,7 @@ def web_columns(config: Config) -> int:
 
 def run_sink(setting: Setting) -> RollSummary:
     """Run the sink to the end of the roll; returns what its manifest says."""
-    from streamer.outputs import open_alarm_outputs
+    from streamer.outputs import open_zmq_alarms
     from streamer.outputs.recorder_alarms import RecorderAlarms
     from streamer.outputs.roll_folder import RollFolder
 
@@ -251,15 +255,23 @@ def run_sink(setting: Setting) -> RollSummary:
         ledger = hub.bind_switchboard(config.transport.ledger)
         links = SinkLinks(ledger, hub.bind_inlet(config.transport.results), hub.wait)
         to_recorders = RecorderAlarms(alarm_outlets(config, hub))
-        alarms = (*open_alarm_outputs(config.alarms), to_recorders)
+        subscribers = open_zmq_alarms(config.alarms)
+        alarms = (subscribers, to_recorders)
         for output in alarms:
             opened.callback(output.close)
+        book, memory, left_over = open_alarm_book(config, time.time_ns())
+        opened.callback(memory.close)
+        subscribers.adopt(book.present, book.sequence - len(left_over))
+        for alarm in left_over:
+            subscribers.publish(alarm)
         # Last, so that a taken endpoint leaves no roll behind that never began.
         rules = severity_rules(config)
-        record = RollFolder(config.roll.folder / name, config, geometry, stride, rules)
+        folder = config.roll.folder / name
+        record = QueuedRecord(lambda: RollFolder(folder, config, geometry, stride, rules))
         opened.callback(record.close)
         cameras = "+".join(camera_names(config))
-        origin = AlarmOrigin(name, cameras, config.digest, geometry, rules)
+        level = threshold(config, geometry)
+        origin = AlarmOrigin(name, cameras, config.digest, geometry, *level, rules)
         plan = SinkPlan(
             origin,
             _decision_settings(config, geometry),
@@ -268,9 +280,11 @@ def run_sink(setting: Setting) -> RollSummary:
             config.tiles.verdict_timeout_ms,
             ORPHAN_TIMEOUT_MS,
             camera_places(config),
+            status_limits(config, geometry),
         )
-        pulse = _pulse(setting, hub, "sink")
-        return SinkStage(plan, links, pulse, record, alarms, setting.stopping).run()
+        pulse = stage_pulse(setting, hub, "sink")
+        outputs = SinkOutputs(record, alarms, subscribers, book, memory)
+        return SinkStage(plan, links, pulse, outputs, setting.stopping).run()
 
 
 def run_recorder(setting: Setting) -> None:
@@ -286,7 +300,7 @@ def run_recorder(setting: Setting) -> None:
     try:
         inlet = hub.bind_inlet(recorder_endpoint(config, name), 1)
         # The sink raises an alarm when it falls silent.
-        pulse = _pulse(setting, hub, "recorder", hub.connect_outlet(config.transport.results))
+        pulse = stage_pulse(setting, hub, "recorder", hub.connect_outlet(config.transport.results))
         with _as_configured():
             record = open_record(config, folder)
             links = RecorderLinks(inlet, hub.wait)
@@ -305,7 +319,7 @@ def _decision_settings(config: Config, geometry: WebGeometry) -> DecisionSetting
     return decision_settings(config, geometry, lanes)
 
 
-def _pulse(setting: Setting, hub: ZmqHub, stage: str, *watchers: Outlet) -> Pulse:
+def stage_pulse(setting: Setting, hub: ZmqHub, stage: str, *watchers: Outlet) -> Pulse:
     """Beats to those who watch the stage, and to the parent when there is one."""
     config = setting.config
     parent = (hub.connect_outlet(config.transport.beats),) if config.transport.beats else ()

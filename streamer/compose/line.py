@@ -21,6 +21,7 @@ from streamer.compose.cameras import (
     with_places,
 )
 from streamer.compose.children import capture_plan, roll_name
+from streamer.compose.gateways import PREFIX
 from streamer.compose.outcome import COMPLETE, RollEnd
 from streamer.compose.recorders import recorder_processes
 from streamer.compose.tile_links import chosen_slots, require_tile_room
@@ -153,6 +154,7 @@ class LineRun:
         # Of one camera the process is just "capture".
         self._captures = {f"capture-{name}": name for name in names} or {"capture": ""}
         self._recorders = recorder_processes(config)
+        self._gateways = tuple(PREFIX + name for name in config.gateways.active)
 
     def run(self) -> RunResult:
         """Inspect the roll; processes and sockets are gone when this returns or raises."""
@@ -175,7 +177,7 @@ class LineRun:
         return self._result(supervisor)
 
     def _run_roll(self, supervisor: Supervisor, settings: Path) -> None:
-        for name in ("sink", *self._workers, *self._recorders):
+        for name in (*self._gateways, "sink", *self._workers, *self._recorders):
             supervisor.start(self._command(name, settings))
         if self._wait_until_ready(supervisor):
             for name in self._captures:
@@ -186,12 +188,13 @@ class LineRun:
         self._end_roll(supervisor)
 
     def _command(self, name: str, settings: Path) -> Command:
-        stage = name.partition("-")[0]
+        stage, _, protocol = name.partition("-")
         arguments = (
             sys.executable,
             "-m",
             "streamer",
             stage,
+            *((protocol,) if name in self._gateways else ()),
             "--config",
             str(settings),
             "--process",
@@ -208,7 +211,8 @@ class LineRun:
     def _wait_until_ready(self, supervisor: Supervisor) -> bool:
         """Whether sink and workers are ready; False when one failed or a stop was requested.
 
-        A recorder that cannot work is waited for as long as it is started again, and then not.
+        A recorder that cannot work is waited for as long as it is started again, and then not. A
+        gateway that cannot work, as one whose port is taken, fails the start.
         """
         while not self._stopping():
             self._look(supervisor)
@@ -233,13 +237,18 @@ class LineRun:
                 supervisor.is_running(name) for name in self._workers
             )
             failed = any(supervisor.children[name].has_failed for name in self._captures)
-            if not asked and (self._stopping() or orphaned or failed):
+            if not asked and (self._is_to_stop(supervisor) or orphaned or failed):
                 for name in self._captures:
                     supervisor.stop(name)
                 self._phase, asked = "draining", True
             if asked and not supervisor.is_running("sink"):
                 break
             time.sleep(0.02)
+
+    def _is_to_stop(self, supervisor: Supervisor) -> bool:
+        """Whether a signal, or a peer that the sink has heard, asks to end the roll."""
+        beat = supervisor.children["sink"].beat
+        return self._stopping() or bool(beat and beat.figures.get("stop_requested"))
 
     def _end_roll(self, supervisor: Supervisor) -> None:
         """Sink last but one to end: workers are only of use while it waits for verdicts."""

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from streamer.config import Alarms
-    from streamer.ports import AlarmOutput
+    from streamer.outputs.zmq_alarms import ZmqAlarms
 
 
-def open_alarm_outputs(settings: Alarms) -> tuple[AlarmOutput, ...]:
-    """Every alarm output that the configuration asks for; close each of them.
+def open_zmq_alarms(settings: Alarms) -> ZmqAlarms:
+    """The endpoints that everybody follows: alarms, status and commands; close it.
 
     Raises:
         OSError: an endpoint cannot be bound; the text names it.
     """
     from streamer.outputs.zmq_alarms import ZmqAlarms
 
-    return (ZmqAlarms(settings.publish, settings.snapshot),)
+    return ZmqAlarms(settings.publish, settings.snapshot)

@@ -6,14 +6,16 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from streamer.message import AlarmKind, DefectState, Severity
+from streamer.message import AlarmCondition, AlarmKind, DefectState, Severity
 from streamer.outputs.storage import utc_text
 
 if TYPE_CHECKING:
+    from enum import StrEnum
+
     from streamer.message import Alarm
 
-ALARM_SCHEMA = "linescan.alarm/1"
-SNAPSHOT_SCHEMA = "linescan.alarm-snapshot/1"
+ALARM_SCHEMA = "linescan.alarm/2"
+SNAPSHOT_SCHEMA = "linescan.alarm-snapshot/2"
 BEAT_SCHEMA = "linescan.alarm-beat/1"
 
 _TEXT = {"type": "string"}
@@ -71,6 +73,13 @@ def alarm_schema() -> dict[str, Any]:
         "model_digest": _TEXT,
         "signal": {**_TEXT, "description": "NE 107 signal of a system alarm, else empty"},
         "text": _TEXT,
+        "scored_ns": {**_COUNT, "description": "when the verdict was there; 0: nothing was scored"},
+        "travel_mm": {**_NUMBER, "description": "the web's way from captured_ns to raised_ns"},
+        "threshold": {**_TEXT, "description": "where the alarm level of a defect comes from"},
+        "condition": {**_choice(AlarmCondition), "description": "as in ISA-18.2"},
+        "condition_ns": _COUNT,
+        "by": {**_TEXT, "description": "who brought the condition about"},
+        "until_ns": {**_COUNT, "description": "when shelving ends; 0: it is not shelved"},
     }
     return _object(ALARM_SCHEMA, properties)
 
@@ -90,7 +99,7 @@ def _envelope(schema: str) -> dict[str, Any]:
     return {"schema": {"const": schema}, "publisher": _TEXT, "sequence": _COUNT}
 
 
-def _choice(values: type[AlarmKind] | type[DefectState] | type[Severity]) -> dict[str, Any]:
+def _choice(values: type[StrEnum]) -> dict[str, Any]:
     return {"enum": [value.value for value in values]}
 
 

@@ -8,40 +8,30 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from streamer.message import Interval
+from streamer.outputs.defect_tables import (
+    ALL_COVERAGE,
+    ALL_DEFECTS,
+    PUT_DEFECT,
+    SCHEMA_VERSION,
+    TABLES,
+)
 from streamer.outputs.storage import storage_errors, utc_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from streamer.message import Alarm, Defect, Severity
 
 LOG_NAME = "defects.sqlite"
-SCHEMA_VERSION = 1
 
 
-_TABLES = """
-CREATE TABLE defects (
-    id INTEGER PRIMARY KEY, state TEXT NOT NULL, severity TEXT NOT NULL, class TEXT NOT NULL,
-    down_first_mm REAL NOT NULL, down_end_mm REAL NOT NULL,
-    cross_first_mm REAL NOT NULL, cross_end_mm REAL NOT NULL,
-    area_mm2 REAL NOT NULL, peak REAL NOT NULL, mean REAL NOT NULL,
-    first_line INTEGER NOT NULL, end_line INTEGER NOT NULL,
-    captured_ns INTEGER NOT NULL, captured_utc TEXT NOT NULL, evidence TEXT) STRICT;
-CREATE TABLE alarms (
-    sequence INTEGER PRIMARY KEY, id TEXT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL,
-    severity TEXT NOT NULL, camera TEXT NOT NULL,
-    down_first_mm REAL NOT NULL, down_end_mm REAL NOT NULL,
-    cross_first_mm REAL NOT NULL, cross_end_mm REAL NOT NULL,
-    peak REAL NOT NULL, raised_ns INTEGER NOT NULL, raised_utc TEXT NOT NULL,
-    captured_ns INTEGER NOT NULL, signal TEXT NOT NULL, text TEXT NOT NULL) STRICT;
-CREATE TABLE coverage (
-    number INTEGER PRIMARY KEY, camera TEXT NOT NULL, lane INTEGER NOT NULL,
-    first_line INTEGER NOT NULL, end_line INTEGER NOT NULL,
-    first_column INTEGER NOT NULL, end_column INTEGER NOT NULL,
-    status TEXT NOT NULL, detail TEXT NOT NULL) STRICT;
-CREATE TABLE pieces (
-    first_line INTEGER PRIMARY KEY, first_row INTEGER NOT NULL, line_count INTEGER NOT NULL) STRICT;
-"""
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Names of the pictures of a defect, relative to the roll folder."""
+
+    raw: str
+    overlay: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,18 +91,27 @@ class DefectLog:
             self._log.execute("PRAGMA synchronous=NORMAL")
             self._create_tables()
 
-    def put_defect(self, defect: Defect, severity: Severity, evidence: str | None = None) -> None:
-        """Insert or replace the row of a defect; a path of evidence once given stays."""
-        box = defect.region
+    def put_defect(
+        self, defect: Defect, severity: Severity, evidence: Evidence | None = None
+    ) -> None:
+        """Insert or change the row of a defect; pictures and a repeat once given stay."""
+        box, names = defect.region, (evidence.raw, evidence.overlay) if evidence else (None, None)
         row = (
             *(defect.id, defect.state.value, severity.value, defect.defect_class),
             *(box.down_first, box.down_end, box.cross_first, box.cross_end),
             *(defect.area_mm2, defect.peak, defect.mean, defect.first_line, defect.end_line),
-            *(defect.captured_ns, utc_text(defect.captured_ns), evidence, defect.id),
+            *(defect.captured_ns, utc_text(defect.captured_ns), *names),
         )
-        marks = ", ".join("?" * (len(row) - 2))
-        keep = "coalesce(?, (SELECT evidence FROM defects WHERE id = ?))"
-        self._execute(f"INSERT OR REPLACE INTO defects VALUES ({marks}, {keep})", row)
+        self._execute(PUT_DEFECT, row)
+
+    def put_repeat(self, defect_id: int, repeat_id: int, period_mm: float) -> None:
+        """Say that a defect is one of the marks that repeat every `period_mm` (a roller mark).
+
+        All marks of one `repeat_id` belong together. A defect that is not in the log is no error:
+        it may have merged into another.
+        """
+        change = "UPDATE defects SET repeat_id = ?, repeat_period_mm = ? WHERE id = ?"
+        self._execute(change, (repeat_id, period_mm, defect_id))
 
     def add_alarm(self, alarm: Alarm) -> None:
         """Append to the alarm history."""
@@ -164,11 +163,10 @@ class DefectLog:
         (version,) = self._log.execute("PRAGMA user_version").fetchone()
         if version == 0:
             self._log.executescript(
-                f"BEGIN; {_TABLES} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;"
+                f"BEGIN; {TABLES} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;"
             )
         elif version != SCHEMA_VERSION:
-            msg = f"version must be {SCHEMA_VERSION}, got {version}"
-            raise sqlite3.DatabaseError(msg)
+            raise sqlite3.DatabaseError(_other_version(version))
 
     def _insert_coverage(self, row: CoverageRow) -> int:
         values = (
@@ -200,7 +198,10 @@ class LoggedDefect:
     first_line: int
     end_line: int
     captured_utc: str
-    evidence: str | None
+    evidence_raw: str | None = None
+    evidence_overlay: str | None = None
+    repeat_id: int | None = None
+    repeat_period_mm: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +219,15 @@ def read_log(roll_folder: Path) -> LogContent:
 
     Raises:
         FileNotFoundError: there is no log in the folder.
-        ValueError: it is damaged.
+        ValueError: it is damaged or of another version.
     """
+    with open_log(roll_folder) as log:
+        return _content(log)
+
+
+@contextlib.contextmanager
+def open_log(roll_folder: Path) -> Iterator[sqlite3.Connection]:
+    """The log of a roll, to be read only; errors as `read_log`."""
     path = roll_folder / LOG_NAME
     if not path.is_file():
         msg = f"defect log must exist, got no {path}"
@@ -228,30 +236,29 @@ def read_log(roll_folder: Path) -> LogContent:
         with contextlib.closing(
             sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         ) as log:
-            return _content(log)
+            (version,) = log.execute("PRAGMA user_version").fetchone()
+            if version != SCHEMA_VERSION:
+                raise sqlite3.DatabaseError(_other_version(version))
+            yield log
     except sqlite3.DatabaseError as error:
         msg = f"defect log must be readable, got {path}: {error}"
         raise ValueError(msg) from None
 
 
+def _other_version(version: int) -> str:
+    return (
+        f"version must be {SCHEMA_VERSION}, got {version}; "
+        "read it with the linescan whose version stands in manifest.json"
+    )
+
+
 def _content(log: sqlite3.Connection) -> LogContent:
     return LogContent(
-        defects=tuple(LoggedDefect(*row) for row in log.execute(_DEFECTS)),
+        defects=tuple(LoggedDefect(*row) for row in log.execute(ALL_DEFECTS)),
         coverage=tuple(
             CoverageRow(camera, lane, Interval(*block[:2]), Interval(*block[2:4]), *block[4:])
-            for camera, lane, *block in log.execute(_COVERAGE)
+            for camera, lane, *block in log.execute(ALL_COVERAGE)
         ),
         pieces=tuple(Piece(*row) for row in log.execute("SELECT * FROM pieces ORDER BY 1")),
         alarm_count=log.execute("SELECT count(*) FROM alarms").fetchone()[0],
     )
-
-
-_DEFECTS = """
-SELECT id, state, severity, class, down_first_mm, down_end_mm, cross_first_mm, cross_end_mm,
-    area_mm2, peak, mean, first_line, end_line, captured_utc, evidence
-FROM defects WHERE class != 'merged' ORDER BY first_line, cross_first_mm, id
-"""
-_COVERAGE = """
-SELECT camera, lane, first_line, end_line, first_column, end_column, status, detail
-FROM coverage ORDER BY first_line, lane, first_column, number
-"""

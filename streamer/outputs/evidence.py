@@ -1,4 +1,4 @@
-"""Pictures of defects: the pixels and the same with a heat overlay; decides nothing."""
+"""Pictures of defects: the pixels, and the same with a heat overlay; decides nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from streamer.web import WebGeometry
 
 FOLDER_NAME = "evidence"
-PANEL_WIDTH, PANEL_HEIGHT, GUTTER = 252, 480, 8  # together at most 512 x 480
+PANEL_WIDTH, PANEL_HEIGHT = 252, 480
 CONTEXT_PX = 24
 SMALLEST_WINDOW_PX = 96
 LARGEST_WINDOW_PX = 1024
@@ -29,7 +29,7 @@ BOX_COLOUR = (30, 30, 230)  # BGR
 
 @dataclass(frozen=True, slots=True)
 class EvidenceLimits:
-    """How many pictures a roll may have, and how many tiles are kept for defects still open."""
+    """How many defects may have pictures, and how many tiles are kept for defects still open."""
 
     max_pictures: int = 500
     keep_tiles: int = 64
@@ -40,7 +40,7 @@ class EvidenceLimits:
 
 
 class EvidenceStore:
-    """Keeps the latest tiles with evidence pixels and writes one picture per defect.
+    """Keeps the latest tiles with evidence pixels and writes two pictures per defect.
 
     A defect over several tiles is shown where it peaks among the tiles still kept; one that ran on
     for longer than they reach back is shown near its end.
@@ -67,19 +67,24 @@ class EvidenceStore:
         if score_map.evidence is not None:
             self._tiles.append(score_map)
 
-    def write(self, defect: Defect) -> Path | None:
-        """Write the picture of a defect; None when there are no pixels of it or enough pictures.
+    def write(self, defect: Defect) -> tuple[Path, Path] | None:
+        """Write the pixels of a defect and the same under heat, both as PNG.
+
+        None when there are no pixels of it, or enough defects have pictures.
 
         Raises:
-            StorageError: the picture cannot be written.
+            StorageError: a picture cannot be written.
         """
         found = self._peak_tile(defect)
         if found is None or self._left <= 0:
             return None
-        path = self._folder / f"defect_{defect.id:06d}.png"
-        write_atomically(path, _png(draw_evidence(*found)), "evidence")
+        raw, overlay = (
+            self._folder / f"defect_{defect.id:06d}_{kind}.png" for kind in ("raw", "overlay")
+        )
+        for path, picture in zip((raw, overlay), draw_evidence(*found), strict=True):
+            write_atomically(path, _png(picture), "evidence")
         self._left -= 1
-        return path
+        return raw, overlay
 
     def _peak_tile(self, defect: Defect) -> tuple[ScoreMap, Box] | None:
         """The kept tile with the highest score inside the defect, and the defect's box in it."""
@@ -103,8 +108,10 @@ class Box:
         return None if lines is None or columns is None else Box(lines, columns)
 
 
-def draw_evidence(tile: ScoreMap, box: Box) -> PixelArray:
-    """Pixels and heat side by side around `box` (in pixels of the tile's core): BGR, 8 bit.
+def draw_evidence(tile: ScoreMap, box: Box) -> tuple[PixelArray, PixelArray]:
+    """Pixels, and pixels under heat, around `box` (in pixels of the tile's core): BGR, 8 bit.
+
+    Both are at most PANEL_WIDTH by PANEL_HEIGHT; the box is drawn on the second alone.
 
     Raises:
         ValueError: the tile has no evidence pixels.
@@ -115,11 +122,10 @@ def draw_evidence(tile: ScoreMap, box: Box) -> PixelArray:
     crop = pixels[_slices(window)]
     heat = _overlay(crop, _full_size(tile)[_slices(window)])
     scale = _scale(crop.shape)
-    panels = [_resize(panel, scale) for panel in (crop, heat)]
+    raw, overlay = (_resize(panel, scale) for panel in (crop, heat))
     corner = window.lines.first, window.columns.first
-    _draw_box(panels[1], box, corner, scale)
-    gutter = np.full((panels[0].shape[0], GUTTER, 3), 255, np.uint8)
-    return np.hstack([panels[0], gutter, panels[1]])
+    _draw_box(overlay, box, corner, scale)
+    return raw, overlay
 
 
 def _web_box(defect: Defect, geometry: WebGeometry) -> Box:

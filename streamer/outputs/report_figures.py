@@ -6,23 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from streamer.web import INSPECTED, MASKED
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from streamer.message import ScoreArray
-    from streamer.outputs.defect_log import CoverageRow, LoggedDefect
+    from streamer.outputs.defect_log import LoggedDefect
 
 BAND_WIDTH_PX = 1040
 BAND_HEIGHT_PX = 88
 MOST_BANDS = 6
 SMALLEST_MARK_PX = 7.0
-COVERAGE_BINS = 520
-COVERAGE_COLOURS = {INSPECTED: "#2f9e6e", MASKED: "#cbd0d6"}
-GAP_COLOURS = ("#d9480f", "#9c36b5", "#1c7ed6", "#c2255c", "#5f3dc4", "#e8590c", "#364fc7")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +24,6 @@ class Verdict:
     title: str
     tone: str
     remarks: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A stretch of the coverage bar: from `x` over `width` (in bins), `y` and `height` of 0..1."""
-
-    status: str
-    x: int
-    width: int
-    y: float
-    height: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +50,7 @@ class Band:
 
     def ticks(self) -> list[tuple[float, str]]:
         """(x in pixels, metres) of round numbers along the band."""
-        step = _round_step((self.end_m - self.first_m) / 10)
+        step = round_step((self.end_m - self.first_m) / 10)
         first = math.ceil(self.first_m / step - 1e-9)
         last = math.floor(self.end_m / step + 1e-9)
         digits = max(0, -math.floor(math.log10(step)))
@@ -134,53 +115,6 @@ def bands(length_m: float, width_mm: float) -> list[Band]:
     return [Band(a, b, height, width_mm) for a, b in zip(edges, edges[1:], strict=False)]
 
 
-def coverage_runs(rows: Iterable[CoverageRow], lines: int) -> list[Run]:
-    """The coverage bar: per stretch of web the shares of each status, stacked cross-web."""
-    if lines <= 0:
-        return []
-    areas: dict[str, ScoreArray] = {}
-    for row in rows:
-        bins = areas.setdefault(row.status, np.zeros(COVERAGE_BINS))
-        _spread(bins, row, lines)
-    if not areas:
-        return []
-    statuses = sorted(areas, key=lambda status: (status != INSPECTED, status == MASKED, status))
-    stacked = np.cumsum([areas[status] for status in statuses], axis=0)
-    shares = np.round(stacked / np.maximum(stacked[-1], 1e-12), 3)
-    shares[:, stacked[-1] <= 0] = 0
-    return [run for run in _runs(statuses, shares) if run.height > 0]
-
-
-def status_colours(statuses: Iterable[str]) -> dict[str, str]:
-    """A colour per status, the same for the same set of statuses."""
-    gaps = sorted(set(statuses) - set(COVERAGE_COLOURS))
-    chosen = {gap: GAP_COLOURS[i % len(GAP_COLOURS)] for i, gap in enumerate(gaps)}
-    return {**COVERAGE_COLOURS, **chosen}
-
-
-def _runs(statuses: Sequence[str], shares: ScoreArray) -> list[Run]:
-    """Neighbouring bins with the same shares become one stretch."""
-    changes = np.flatnonzero(np.any(np.diff(shares, axis=1) != 0, axis=0)) + 1
-    edges = [0, *changes.tolist(), shares.shape[1]]
-    found = []
-    for first, end in zip(edges, edges[1:], strict=False):
-        tops = [0.0, *shares[:, first].tolist()]
-        found += [
-            Run(status, first, end - first, tops[i], tops[i + 1] - tops[i])
-            for i, status in enumerate(statuses)
-        ]
-    return found
-
-
-def _spread(bins: ScoreArray, row: CoverageRow, lines: int) -> None:
-    """Add the area of a row to the bins that it reaches, in proportion."""
-    scale = COVERAGE_BINS / lines
-    first, end = row.lines.first * scale, min(row.lines.end * scale, COVERAGE_BINS)
-    low, high = int(first), math.ceil(end)
-    edges = np.clip(np.arange(low, high + 1), first, end)
-    bins[low:high] += np.diff(edges) * row.columns.size
-
-
 def _side(first_mm: float, size_mm: float, whole_mm: float) -> tuple[float, float]:
     """Position and size as shares of the whole, cut at its edges."""
     low, high = max(first_mm, 0.0), min(first_mm + size_mm, whole_mm)
@@ -194,7 +128,7 @@ def _at_least_visible(first: float, size: float, whole: float) -> tuple[float, f
     return round(start, 2), round(shown, 2)
 
 
-def _round_step(step: float) -> float:
-    """The next of 1, 2, 5 times a power of ten."""
+def round_step(step: float) -> float:
+    """The next of 1, 2, 5 times a power of ten, not smaller than `step` > 0."""
     power: float = 10.0 ** math.floor(math.log10(step))
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= step * (1 - 1e-9))

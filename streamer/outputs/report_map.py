@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from streamer.message import PixelArray, ScoreArray, require
+from streamer.outputs.roll_map_format import SHARD_ROWS
+from streamer.outputs.roll_map_reader import MapReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from streamer.outputs.defect_log import Piece
 
 BAND_PIXELS = 1200
+CELLS_PER_BIN = 4  # so that no score is shown further from its place than a quarter of a pixel
 LARGEST_HEIGHT = 160
 UNKNOWN_COLOUR = (214, 208, 203)  # BGR
 # Score and colour (RGB): paper white for typical texture, amber below the alarm level, then red.
@@ -29,7 +32,7 @@ COLOURS = (
     (1.6, (205, 45, 40)),
     (3.0, (110, 10, 40)),
 )
-THUMBNAIL_WIDTH = 320
+THUMBNAIL_WIDTH = 160
 THUMBNAIL_QUALITY = 75
 
 
@@ -46,12 +49,13 @@ def pool_map(
 ) -> PooledMap:
     """Max-pool a map, shard by shard; small defects stay visible at any length.
 
-    A row goes into the bin of its first line. `pieces` say which line that is.
+    A row goes into the bin of its first line. `pieces` say which line that is. Each row of a shard
+    stands for `size.rows_per_cell` rows of the map.
     """
     pooled = np.full((size.bins, size.columns), np.nan, np.float32)
     first_row = 0
     for shard in shards:
-        rows = np.arange(first_row, first_row + len(shard))
+        rows = np.arange(first_row, first_row + len(shard)) * size.rows_per_cell
         first_row += len(shard)
         if not len(shard) or not size.lines:
             continue
@@ -67,11 +71,12 @@ def pool_map(
 
 @dataclass(frozen=True, slots=True)
 class PooledSize:
-    """Bins of a pooled map over `lines` lines of web."""
+    """Bins of a pooled map over `lines` lines of web, made of cells of so many rows."""
 
     bins: int
     columns: int
     lines: int
+    rows_per_cell: int = 1
 
     @classmethod
     def fitting(cls, lines: int, stride: int, columns: int, bands: int) -> PooledSize:
@@ -79,6 +84,26 @@ class PooledSize:
         rows = max(1, lines // stride)
         bins = min(bands * BAND_PIXELS, rows)
         return cls(bins, min(columns, LARGEST_HEIGHT), lines)
+
+
+def pooled_map(roll_folder: Path, pieces: Sequence[Piece], size: PooledSize) -> PooledMap:
+    """Max-pool the map of a roll from the coarsest level of its pyramid that is fine enough.
+
+    Raises:
+        FileNotFoundError: there is no map in the folder.
+        ValueError: it is of another version or damaged.
+    """
+    reader = MapReader(roll_folder)
+    fits = [
+        number
+        for number, level in enumerate(reader.levels)
+        if level.rows_per_cell == 1 or level.rows(reader.rows) >= CELLS_PER_BIN * size.bins
+    ]
+    chosen = reader.levels[fits[-1]]
+    rows = chosen.rows(reader.rows)
+    shards = (reader.scores(fits[-1], at, at + SHARD_ROWS) for at in range(0, rows, SHARD_ROWS))
+    stride = reader.form.stride
+    return pool_map(shards, pieces, stride, replace(size, rows_per_cell=chosen.rows_per_cell))
 
 
 def row_lines(rows: ScoreArray, pieces: Sequence[Piece], stride: int) -> ScoreArray:

@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING
 
 from streamer.decision import MERGED
 from streamer.message import DefectState, Interval
-from streamer.outputs.defect_log import CoverageRow, DefectLog, Piece
+from streamer.outputs.defect_log import CoverageRow, DefectLog, Evidence, Piece, read_log
 from streamer.outputs.evidence import EvidenceStore
 from streamer.outputs.manifest import Manifest, RollDigests, write_manifest
 from streamer.outputs.report import render_report
 from streamer.outputs.roll_map import MapFormat, RollMap
+from streamer.outputs.roll_map_coverage import coverage_of
+from streamer.outputs.roll_map_labels import Labelling, write_labels
+from streamer.outputs.roll_map_tiff import TIFF_NAME, write_tiff
 from streamer.outputs.storage import storage_errors
 from streamer.severity import DEFAULT_RULES, SeverityRules, severity_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from streamer.config import Config
@@ -60,10 +64,15 @@ class RollFolder:
         self._digests = RollDigests()
         self._piece: Piece | None = None
 
+    @property
+    def backlog(self) -> int:
+        """See ports.RollRecord: everything is written at once."""
+        return 0
+
     def add_strip(self, strip: Strip) -> None:
         """See ports.RollRecord."""
         first_row = self._map.rows
-        self._map.append(strip.scores)
+        self._map.append(strip.scores, coverage_of(strip))
         self._digests.add_scores(strip)
         self._extend_piece(strip, first_row)
         lines = Interval(strip.first_line, strip.first_line + strip.line_count)
@@ -88,20 +97,20 @@ class RollFolder:
         self._evidence.add(score_map)
 
     def add_defect(self, defect: Defect) -> None:
-        """See ports.RollRecord; the picture is made when the defect ends."""
-        picture = None
+        """See ports.RollRecord; the pictures are made when the defect ends."""
+        names = None
         if defect.state is DefectState.END and defect.defect_class != MERGED:
-            path = self._evidence.write(defect)
-            picture = str(path.relative_to(self._folder)) if path else None
-        self._log.put_defect(defect, severity_of(defect, self._severity), picture)
+            paths = self._evidence.write(defect)
+            names = paths and Evidence(*(str(path.relative_to(self._folder)) for path in paths))
+        self._log.put_defect(defect, severity_of(defect, self._severity), names)
         self._digests.add_defect(defect)
 
     def add_alarm(self, alarm: Alarm) -> None:
         """See ports.RollRecord."""
         self._log.add_alarm(alarm)
 
-    def finish(self, summary: RollSummary) -> None:
-        """See ports.RollRecord.
+    def finish(self, summary: RollSummary, on_step: Callable[[], object] = lambda: None) -> None:
+        """See ports.RollRecord; what may take long comes last, so that the rest is safe.
 
         Raises:
             StorageError: something cannot be written.
@@ -110,6 +119,15 @@ class RollFolder:
         self._log.close()
         write_manifest(self._folder, self._manifest(summary))
         render_report(self._folder)
+        self._finish_map(on_step)
+
+    def _finish_map(self, on_step: Callable[[], object]) -> None:
+        """What can only be drawn when every defect has ended."""
+        log = read_log(self._folder)
+        grow_level = self._config.decision.grow_ratio
+        write_labels(self._folder, Labelling(log.defects, log.pieces, grow_level), on_step)
+        if self._config.roll.tiff == "on" and self._map.rows:
+            write_tiff(self._folder, self._folder / TIFF_NAME, on_step)
 
     def _manifest(self, summary: RollSummary) -> Manifest:
         seconds = max((summary.ended_ns - summary.started_ns) / NS_PER_S, 1e-9)

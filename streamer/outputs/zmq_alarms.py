@@ -9,17 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 import zmq
 
-from streamer.message import DefectState, require
+from streamer.line_status import CommandAnswer
+from streamer.message import AlarmCondition, require
 from streamer.outputs.alarm_message import (
     BEAT_SCHEMA,
     SNAPSHOT_SCHEMA,
     alarm_record,
     encode,
 )
+from streamer.outputs.line_message import (
+    decode_command,
+    encode_answer,
+    encode_rows,
+    encode_status,
+    is_command,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from streamer.line_status import Command, LineStatus, MapRows
     from streamer.message import Alarm
 
 BEAT_TOPIC = b"beat"
@@ -27,7 +36,8 @@ QUEUE_LENGTH = 10_000
 LINGER_MS = 500
 BEAT_INTERVAL_S = 1.0
 REQUESTS_PER_POLL = 100
-LARGEST_REQUEST_BYTES = 1024
+LARGEST_REQUEST_BYTES = 4096
+MOST_COMMANDS = 1000  # that wait to be taken
 
 
 class AlarmEndpointError(OSError):
@@ -39,13 +49,14 @@ class AlarmOutputError(OSError):
 
 
 class ZmqAlarms:
-    """Publishes [topic, JSON]; the topic is the kind of the alarm, or "beat".
+    """Publishes [topic, JSON]; the topic is the kind of the alarm, "beat", "status" or "map".
 
     A subscriber connects and subscribes first, then sends anything to the snapshot endpoint and
     gets {schema, publisher, sequence, active}; it drops messages up to that sequence and applies
     those after it (clone pattern, ZeroMQ Guide chapter 5). A beat carries the latest sequence, so
     that a subscriber that misses the last message learns of it. PUB drops for a subscriber whose
-    queue is full; the hole in the sequence tells it to ask for a snapshot again.
+    queue is full; the hole in the sequence tells it to ask for a snapshot again. An alarm is active
+    until it is normal. A request that is a command is answered by whoever takes the commands.
     """
 
     def __init__(self, publish: str, snapshot: str) -> None:
@@ -54,7 +65,8 @@ class ZmqAlarms:
         Raises:
             AlarmEndpointError: one of them is taken or no endpoint; nothing stays bound.
         """
-        self._publisher = uuid.uuid4().hex
+        self.publisher = uuid.uuid4().hex
+        self._commands: list[tuple[list[bytes], Command]] = []
         self._sequence = 0
         self._active: dict[str, dict[str, Any]] = {}
         self._beat_due_s = 0.0
@@ -78,6 +90,15 @@ class ZmqAlarms:
         publish, snapshot = (socket.get_string(zmq.LAST_ENDPOINT) for socket in sockets)
         return publish, snapshot
 
+    def adopt(self, alarms: Iterable[Alarm], sequence: int) -> None:
+        """Go on after message `sequence` of an earlier sink, whose alarms are still not normal.
+
+        Raises:
+            ValueError: a number in them is not finite.
+        """
+        self._active = {alarm.id: alarm_record(alarm, self.publisher) for alarm in alarms}
+        self._sequence = sequence
+
     def publish(self, alarm: Alarm) -> None:
         """Send the alarm and remember it until it ends; never waits.
 
@@ -87,11 +108,11 @@ class ZmqAlarms:
         """
         rises = alarm.sequence > self._sequence
         require(rises, f"Alarm.sequence must be > {self._sequence}", alarm.sequence)
-        record = alarm_record(alarm, self._publisher)
+        record = alarm_record(alarm, self.publisher)
         frame = encode(record)
         self._sequence = alarm.sequence
         self._active.pop(alarm.id, None)
-        if alarm.state is not DefectState.END:
+        if alarm.condition is not AlarmCondition.NORMAL:
             self._active[alarm.id] = record
         self._send(alarm.kind.value.encode(), frame)
 
@@ -107,6 +128,36 @@ class ZmqAlarms:
             self._beat_due_s = time.monotonic() + BEAT_INTERVAL_S
             self._send(BEAT_TOPIC, encode({"schema": BEAT_SCHEMA, **self._position()}))
 
+    def tell(self, status: LineStatus) -> None:
+        """Publish how the line stands; never waits.
+
+        Raises:
+            AlarmOutputError: ZeroMQ refuses it.
+        """
+        self._send(b"status", encode_status(status))
+
+    def show_rows(self, rows: MapRows) -> None:
+        """Publish rows of the live map; never waits.
+
+        Raises:
+            AlarmOutputError: ZeroMQ refuses it.
+        """
+        self._send(b"map", *encode_rows(rows))
+
+    def take_commands(self) -> tuple[tuple[list[bytes], Command], ...]:
+        """What peers asked for, each with the address that `answer` wants."""
+        commands, self._commands = tuple(self._commands), []
+        return commands
+
+    def answer(self, address: list[bytes], answer: CommandAnswer) -> None:
+        """Tell a peer whether its command was carried out; never waits.
+
+        Raises:
+            AlarmOutputError: ZeroMQ refuses it.
+        """
+        with _output_errors():
+            self._snapshot_socket.send_multipart([*address, encode_answer(answer)], zmq.NOBLOCK)
+
     def close(self) -> None:
         """Send what is queued, for half a second at most, and release the endpoints."""
         self._publish_socket.close(linger=LINGER_MS)
@@ -114,11 +165,11 @@ class ZmqAlarms:
         self._context.term()
 
     def _position(self) -> dict[str, Any]:
-        return {"publisher": self._publisher, "sequence": self._sequence}
+        return {"publisher": self.publisher, "sequence": self._sequence}
 
-    def _send(self, topic: bytes, frame: bytes) -> None:
+    def _send(self, topic: bytes, *frames: bytes) -> None:
         with _output_errors():
-            self._publish_socket.send_multipart([topic, frame], flags=zmq.NOBLOCK)
+            self._publish_socket.send_multipart([topic, *frames], flags=zmq.NOBLOCK)
 
     def _answer_requests(self) -> None:
         snapshot = b""
@@ -126,9 +177,25 @@ class ZmqAlarms:
             if not self._snapshot_socket.poll(0):
                 return
             request = self._snapshot_socket.recv_multipart(flags=zmq.NOBLOCK)
+            if is_command(request[-1]):
+                self._take_command(request)
+                continue
             snapshot = snapshot or self._snapshot()
             # A ROUTER drops what it cannot deliver; the peer asks again.
             self._snapshot_socket.send_multipart([*_envelope(request), snapshot], zmq.NOBLOCK)
+
+    def _take_command(self, request: list[bytes]) -> None:
+        try:
+            command = decode_command(request[-1])
+            require(
+                len(self._commands) < MOST_COMMANDS,
+                f"commands that wait must be < {MOST_COMMANDS}",
+                len(self._commands),
+            )
+        except ValueError as error:
+            self.answer(_envelope(request), CommandAnswer("", ok=False, text=str(error)[:200]))
+            return
+        self._commands.append((_envelope(request), command))
 
     def _snapshot(self) -> bytes:
         active = list(self._active.values())

@@ -24,9 +24,13 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 NS_PER_MS = 1_000_000
+NS_PER_S = 1_000_000_000
 GAP_UPDATE_MS = 500  # an overload makes many gaps a second
 # Signals of NAMUR NE 107.
 FAILURE, CHECK, MAINTENANCE = "failure", "function_check", "maintenance_required"
+OUT_OF_SPECIFICATION = "out_of_specification"
+DEFAULT_THRESHOLD = "default: the web before the profile was learnt"
+NEAR, AGAIN_FAR = 0.9, 0.8  # of the way to the actuator, that latency may take
 _AT_REST = (StageState.STARTING, StageState.STOPPED)
 
 
@@ -38,16 +42,21 @@ class AlarmOrigin:
     camera: str
     config_digest: str
     geometry: WebGeometry
+    threshold: str = ""  # where the alarm level of defects comes from
+    default_lines: int = 0  # so many first lines are judged by a default
     severity: SeverityRules = DEFAULT_RULES
+
+    def threshold_at(self, line: int) -> str:
+        """Where the alarm level comes from of what ends at a line."""
+        return DEFAULT_THRESHOLD if line <= self.default_lines else self.threshold
 
 
 @dataclass(slots=True)
 class Announcer:
-    """Numbers alarms without holes and remembers which of its own are active."""
+    """Makes alarms of what it hears and remembers which of its own are active; numbers none."""
 
     origin: AlarmOrigin
     model_digest: str = ""
-    _sequence: int = 0
     _gap: Alarm | None = None
     _gaps: int = 0
     _notices: int = 0
@@ -58,9 +67,11 @@ class Announcer:
     _away: dict[str, Alarm] = field(default_factory=dict)
     _absences: int = 0
     _due: dict[tuple[str, str], Alarm] = field(default_factory=dict)
+    _late: Alarm | None = None
+    _lates: int = 0
 
-    def on_defect(self, defect: Defect, now_ns: int) -> Alarm:
-        """The alarm of a defect that is new, has grown or has ended."""
+    def on_defect(self, defect: Defect, scored_ns: int, now_ns: int) -> Alarm:
+        """The alarm of a defect that is new, has grown or has ended; its verdict is of then."""
         alarm = self._alarm(f"defect-{defect.id}", Interval(defect.first_line, defect.end_line))
         return replace(
             alarm,
@@ -70,14 +81,22 @@ class Announcer:
             raised_ns=now_ns,
             captured_ns=defect.captured_ns,
             peak=defect.peak,
+            scored_ns=scored_ns,
+            travel_mm=self.origin.geometry.travel_mm((now_ns - defect.captured_ns) / NS_PER_S),
+            threshold=self.origin.threshold_at(defect.end_line),
             text=f"{defect.defect_class}, {defect.area_mm2:.0f} mm2",
         )
 
     @property
     def active(self) -> int:
         """How many gaps, silent stages, absent cameras and notices have not ended."""
-        others = len(self._silent) + len(self._away) + len(self._due)
+        others = len(self._silent) + len(self._away) + len(self._due) + bool(self._late)
         return (self._gap is not None) + others
+
+    @property
+    def has_gap(self) -> bool:
+        """Whether the latest lines that are known of were not inspected."""
+        return self._gap is not None
 
     def on_gap(self, gap: Gap, now_ns: int) -> Alarm | None:
         """Lines that were not inspected: a new alarm, or the one that is active grows.
@@ -228,27 +247,50 @@ class Announcer:
         )
         return self._away[camera]
 
+    def on_latency(self, way_mm: float, actuator_mm: float, now_ns: int) -> Alarm | None:
+        """Verdicts come when the web is nearly at the actuator, or in time again.
+
+        `way_mm` is the web's way in the 99th percentile of latency; `actuator_mm` 0: not known.
+        """
+        share = way_mm / actuator_mm if actuator_mm else 0.0
+        if self._late is not None and share < AGAIN_FAR:
+            late, self._late = self._late, None
+            return self._again(late, DefectState.END, now_ns)
+        if self._late is not None or share < NEAR:
+            return None
+        self._lates += 1
+        self._late = replace(
+            self._alarm(f"latency-{self._lates}", Interval(0, 0)),
+            kind=AlarmKind.SYSTEM,
+            severity=Severity.HIGH,
+            raised_ns=now_ns,
+            captured_ns=now_ns,
+            signal=OUT_OF_SPECIFICATION,
+            text=f"verdicts come {way_mm:.0f} mm after the camera, the actuator at "
+            f"{actuator_mm:.0f} mm: run slower, use shorter tiles or more workers",
+        )
+        return self._late
+
     def end_all(self, now_ns: int) -> tuple[Alarm, ...]:
         """At the end of the roll: whatever is active ends."""
-        rest = (*self._silent.values(), *self._away.values(), *self._due.values())
-        self._silent, self._away, self._due = {}, {}, {}
+        late = (self._late,) if self._late else ()
+        rest = (*self._silent.values(), *self._away.values(), *self._due.values(), *late)
+        self._silent, self._away, self._due, self._late = {}, {}, {}, None
         return (
             *self._end_gap(now_ns),
             *(self._again(alarm, DefectState.END, now_ns) for alarm in rest),
         )
 
     def _again(self, alarm: Alarm, state: DefectState, now_ns: int) -> Alarm:
-        self._sequence += 1
-        return replace(alarm, sequence=self._sequence, state=state, raised_ns=now_ns)
+        return replace(alarm, state=state, raised_ns=now_ns)
 
     def _alarm(self, name: str, lines: Interval) -> Alarm:
         """A new defect alarm over `lines`, full width, that the caller completes."""
-        self._sequence += 1
         origin, geometry = self.origin, self.origin.geometry
         region: RegionMm = geometry.region(lines, Interval(0, geometry.columns))
         return Alarm(
             id=f"{origin.roll}/{origin.camera}/{name}",
-            sequence=self._sequence,
+            sequence=0,
             kind=AlarmKind.DEFECT,
             state=DefectState.NEW,
             severity=Severity.LOW,

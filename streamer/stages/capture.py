@@ -174,6 +174,7 @@ class CaptureStage:
             self.links.recorder.hand_over(piece)
         if isinstance(piece, LineBlock):
             self.pulse.notices = piece.notices
+            self.pulse.figures["seen_line"] = piece.first_line + piece.valid_lines
         self._tiling, rows = cut(self._tiling, piece)
         self._take_rows(rows)
 

@@ -35,3 +35,35 @@ class LatencyHistogram:
             if count and seen >= wanted:
                 return float(1e-6 * 2 ** (bucket / _PER_DOUBLING))
         return 0.0
+
+
+RECENT_NS = 30_000_000_000
+
+
+@dataclass(slots=True)
+class RecentLatency:
+    """Quantiles over the last 30 to 60 seconds, in the memory of two histograms."""
+
+    _present: LatencyHistogram = field(default_factory=LatencyHistogram)
+    _before: LatencyHistogram = field(default_factory=LatencyHistogram)
+    _began_ns: int = 0
+
+    def add(self, seconds: float, now_ns: int) -> None:
+        """Count one value."""
+        self._forget(now_ns)
+        self._present.add(seconds)
+
+    def quantile(self, share: float, now_ns: int) -> float:
+        """Seconds not exceeded by `share` (0..1) of the recent values; 0 when there are none."""
+        self._forget(now_ns)
+        both = LatencyHistogram()
+        both.merge(self._before)
+        both.merge(self._present)
+        return both.quantile(share)
+
+    def _forget(self, now_ns: int) -> None:
+        age_ns = now_ns - self._began_ns
+        if age_ns < RECENT_NS:
+            return
+        self._before = self._present if age_ns < 2 * RECENT_NS else LatencyHistogram()
+        self._present, self._began_ns = LatencyHistogram(), now_ns

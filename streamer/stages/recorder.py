@@ -77,6 +77,7 @@ class RecorderStage:
     def _hear(self) -> None:
         while (message := self.links.inlet.receive()) is not None:
             self._heard_ns = self.pulse.now_ns()
+            announces = self.pulse.is_due
             self._beat(WRITE_LIMIT_MS)
             match message:
                 case ToRecord(block=LineBlock() as item) | ToRecord(loss=LineLoss() as item):
@@ -87,6 +88,8 @@ class RecorderStage:
                     self.record.keep(message)
                 case _:
                     _LOG.warning("dropped %s", type(message).__name__)
+            if announces:  # The call is over: who hangs now is not to be waited for.
+                self.pulse.beat_now()
 
     def _take(self, message: ToRecord, item: LineBlock | LineLoss) -> None:
         """Append what is new of an item, after the hole before it if there is one."""

@@ -6,67 +6,44 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from streamer.decision import MERGED, DecisionSettings, DecisionState, decide, finish
+from streamer.decision import MERGED, DecisionState, decide, finish
 from streamer.message import (
     DefectState,
     Gap,
     GapReason,
     Heartbeat,
-    Interval,
     ScoreMap,
     StageState,
 )
 from streamer.protocol import Ack, EndOfRoll, Hello, LedgerRow
 from streamer.side_by_side import CameraPlace, JoinState, add_strip, take_joined
-from streamer.stages.announcer import AlarmOrigin, Announcer
+from streamer.stages.announcer import Announcer
 from streamer.stages.camera_roll import CameraRoll
+from streamer.stages.publisher import Publisher
 from streamer.stages.roll_session import RollSession, whole_coverage
+from streamer.stages.status_board import LineFacts, StatusBoard
 from streamer.stages.verdicts import RollVerdicts
 from streamer.stitching import StitchState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from streamer.line_status import LineStatus
     from streamer.message import Alarm, Defect
-    from streamer.ports import AlarmOutput, Inlet, RollRecord, RollSummary, Switchboard, Waiting
+    from streamer.ports import (
+        RollSummary,
+    )
     from streamer.stages.pulse import Pulse
+    from streamer.stages.sink_plan import SinkLinks, SinkOutputs, SinkPlan
     from streamer.web import Strip
 
 _LOG = logging.getLogger(__name__)
 NS_PER_MS = 1_000_000
+NS_PER_S = 1_000_000_000
+MOST_UNWRITTEN = 1000  # strips, pictures and alarms
 MOST_AHEAD = 16  # strips of a camera that wait for the others before its capture must wait, too
-DISK_LIMIT_MS = FINISH_LIMIT_MS = 30_000  # for a slow disk; for the report of a long roll
-
-
-@dataclass(frozen=True, slots=True)
-class SinkPlan:
-    """What one sink process does; `stride` is the grid's, in pixels.
-
-    `cameras` are side by side, left to right; none: the origin's camera sees the whole web.
-    """
-
-    origin: AlarmOrigin
-    decision: DecisionSettings
-    stride: int
-    stall_ms: int
-    verdict_timeout_ms: int
-    orphan_timeout_ms: int
-    cameras: tuple[CameraPlace, ...] = ()
-
-    @property
-    def places(self) -> tuple[CameraPlace, ...]:
-        """Where the cameras are; at least one."""
-        whole = Interval(0, self.origin.geometry.columns)
-        return self.cameras or (CameraPlace(self.origin.camera, whole),)
-
-
-@dataclass(slots=True)
-class SinkLinks:
-    """The sink's connections: captures' ledgers, workers' results, and waiting on both."""
-
-    ledger: Switchboard
-    results: Inlet
-    wait: Waiting
+FINISH_LIMIT_MS = 30_000  # between two signs of life while report and labels are made
+BEHIND = "the roll folder is written too slowly; is the disk full or gone?"
 
 
 @dataclass(slots=True)
@@ -76,17 +53,18 @@ class SinkStage:
     plan: SinkPlan
     links: SinkLinks
     pulse: Pulse
-    record: RollRecord
-    alarms: tuple[AlarmOutput, ...]
+    outputs: SinkOutputs
     stopping: Callable[[], bool]
     cameras: dict[str, CameraRoll] = field(init=False)
     announcer: Announcer = field(init=False)
+    publisher: Publisher = field(init=False)
+    board: StatusBoard = field(init=False)
     _decision: DecisionState = field(init=False, default_factory=DecisionState)
     _join: JoinState = field(init=False)
     _session: RollSession = field(init=False, default_factory=RollSession)
     _progress_ns: int = field(init=False, default=0)
     _strip_ns: int = field(init=False, default=0)
-    _alarm_faults: int = field(init=False, default=0)
+    _scored_ns: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         roll, stride = self.plan.origin.roll, self.plan.stride
@@ -97,21 +75,43 @@ class SinkStage:
             for place in self.plan.places
         }
         self._join = JoinState(self.plan.places, stride)
-        self.announcer = Announcer(self.plan.origin)
+        origin, outputs = self.plan.origin, self.outputs
+        self.announcer = Announcer(origin)
+        self.publisher = Publisher(
+            *(outputs.alarms, outputs.peers, outputs.record, origin, outputs.book, outputs.memory)
+        )
+        self.board = StatusBoard(origin, self.plan.status)
 
     def run(self) -> RollSummary:
-        """Take verdicts until the roll is complete; returns its summary, already recorded."""
+        """Take verdicts until the roll is complete; returns its summary, already recorded.
+
+        Raises:
+            OSError: the roll cannot be recorded; those who follow the line know it by then.
+        """
+        try:
+            return self._run()
+        except OSError as error:
+            self.publisher.tell_status(self._status(str(error)), self.pulse.now_ns())
+            raise
+
+    def _run(self) -> RollSummary:
         self._session.started_ns = self._progress_ns = self.pulse.now_ns()
         self.pulse.enter(StageState.READY)
         while not self._is_complete():
             self.links.wait(20)
-            self._hear()
-            self._send_acks()
-            self._publish_strips()
+            if not self._is_behind:  # else captures wait for their acknowledgements
+                self._hear()
+                self._send_acks()
+                self._publish_strips()
             self._watch()
             if self._must_give_up():
                 break
         return self._finish()
+
+    @property
+    def _is_behind(self) -> bool:
+        """Whether the record takes less than the verdicts that come."""
+        return self.outputs.record.backlog > MOST_UNWRITTEN
 
     def _is_complete(self) -> bool:
         return all(camera.is_complete for camera in self.cameras.values())
@@ -184,6 +184,7 @@ class SinkStage:
         # The lost rows may have ended off the grid of the piece before them.
         row = replace(row, starts_piece=row.starts_piece or follows_hole)
         self._progress(self.cameras[row.camera].verdicts.add_row(row, now_ns))
+        self.board.on_row(row.captured_ns, row.first_line + row.line_count)
 
     def _take_end(self, end: EndOfRoll) -> None:
         camera = self.cameras[end.camera]
@@ -214,18 +215,20 @@ class SinkStage:
         now_ns, camera = self.pulse.now_ns(), self.cameras[score_map.camera]
         is_new_article = camera.verdicts.is_new_article(score_map)
         if camera.verdicts.add_map(score_map, now_ns):
+            self.board.latency.add((now_ns - score_map.captured_ns) / NS_PER_S, now_ns)
             self._progress(news=True)
             if is_new_article:
                 for notice in self.announcer.on_article(score_map, now_ns):
                     self._publish(notice)
             self.announcer.model_digest = score_map.model_digest
             if score_map.evidence is not None:
-                self.record.add_evidence(_on_web(score_map, camera.place))
+                self.outputs.record.add_evidence(_on_web(score_map, camera.place))
         if camera.verdicts.has_verdict(score_map.lane, score_map.sequence):
             camera.acks.append(score_map.address)
 
     def _take_beat(self, beat: Heartbeat) -> None:
         now_ns = self.pulse.now_ns()
+        self.board.on_beat(beat, now_ns)
         self._publish(self.announcer.on_beat(beat, now_ns))
         for alarm in self.announcer.on_notices(beat, now_ns):
             self._publish(alarm)
@@ -236,8 +239,10 @@ class SinkStage:
         if camera is None:
             return
         name = camera.place.camera
+        self.board.on_camera_beat(name, beat, self.pulse.now_ns())
         prefix = f"{name}_" if len(self.cameras) > 1 else ""
-        self._session.camera_health |= {prefix + k: v for k, v in beat.figures.items()}
+        health = {k: v for k, v in beat.figures.items() if k != "seen_line"}
+        self._session.camera_health |= {prefix + k: v for k, v in health.items()}
         if "connected" in beat.figures:
             self._publish(self.announcer.on_camera(name, beat, self.pulse.now_ns()))
 
@@ -269,38 +274,24 @@ class SinkStage:
             self._take_gap(gap)
 
     def _publish_strip(self, strip: Strip) -> None:
-        self.pulse.announce_busy(DISK_LIMIT_MS)
-        self.record.add_strip(strip)
+        self.outputs.record.add_strip(strip)
         self._decision, defects = decide(self._decision, strip, self.plan.decision)
         for defect in defects:
-            self._publish_defect(defect)
-        self._strip_ns = strip.captured_ns
+            self._publish_defect(defect, strip.scored_ns)
+        self.publisher.show(strip)
+        self._strip_ns, self._scored_ns = strip.captured_ns, strip.scored_ns
         end_line = strip.first_line + strip.line_count
         for alarm in self.announcer.on_inspected(end_line, self.pulse.now_ns()):
             self._publish(alarm)
 
-    def _publish_defect(self, defect: Defect) -> None:
-        self.pulse.beat(DISK_LIMIT_MS)
+    def _publish_defect(self, defect: Defect, scored_ns: int) -> None:
         self._session.defects += defect.state is DefectState.NEW
         self._session.defects -= defect.defect_class == MERGED  # it was part of another one
-        self.record.add_defect(defect)
-        self._publish(self.announcer.on_defect(defect, self.pulse.now_ns()))
+        self.outputs.record.add_defect(defect)
+        self._publish(self.announcer.on_defect(defect, scored_ns, self.pulse.now_ns()))
 
     def _publish(self, alarm: Alarm | None) -> None:
-        if alarm is None:
-            return
-        self.record.add_alarm(alarm)
-        self._tell_outputs(lambda output: output.publish(alarm))
-
-    def _tell_outputs(self, tell: Callable[[AlarmOutput], None]) -> None:
-        """An output that fails must not silence the others, nor end the inspection."""
-        for output in self.alarms:
-            try:
-                tell(output)
-            except OSError as error:
-                self._alarm_faults += 1
-                if self._alarm_faults % 1000 == 1:
-                    _LOG.error("alarm output failed (%d times): %s", self._alarm_faults, error)
+        self.publisher.publish(alarm, self.pulse.now_ns())
 
     def _watch(self) -> None:
         """Judge who is silent, answer subscribers, show the figures, beat."""
@@ -315,12 +306,37 @@ class SinkStage:
             for gap in camera.verdicts.overdue_gaps(self.plan.verdict_timeout_ms, now_ns):
                 self._take_gap(gap)
         self._publish(self.announcer.grown_gap(now_ns))
-        self._tell_outputs(lambda output: output.poll())
+        self.publisher.serve(self._status, now_ns)
         stitches = [camera.verdicts.stitch for camera in self.cameras.values()]
         self.pulse.queue_depth = sum(len(stitch.unsettled) for stitch in stitches)
         self.pulse.last_line = self._join.next_line
         self.pulse.figures = self._figures(now_ns)
         self.pulse.beat()
+
+    def _status(self, fault: str = "") -> LineStatus:
+        """How the line stands, for those who follow it."""
+        cameras, now_ns = self.cameras.values(), self.pulse.now_ns()
+        waiting = [c.verdicts.oldest_ns for c in cameras if c.verdicts.oldest_ns]
+        facts = LineFacts(
+            stage=self.pulse.state,
+            publisher=self.outputs.peers.publisher,
+            sequence=self.outputs.book.sequence,
+            defects=self._session.defects,
+            active_alarms=self.outputs.book.active,
+            unacknowledged=self.outputs.book.unacknowledged,
+            gap_is_active=self.announcer.has_gap,
+            last_line=max(camera.verdicts.last_line for camera in cameras),
+            judged_line=self._join.next_line,
+            oldest_ns=min(waiting, default=0),
+            coverage=whole_coverage(cameras),
+            model_digest=self.announcer.model_digest,
+            fault=fault,
+            hindrance=BEHIND if self._is_behind else "",
+        )
+        status = self.board.status(facts, now_ns)
+        way_mm, actuator_mm = status.latency_p99_mm, status.actuator_mm
+        self._publish(self.announcer.on_latency(way_mm, actuator_mm, now_ns))
+        return status
 
     def _figures(self, now_ns: int) -> dict[str, float]:
         cameras = self.cameras.values()
@@ -333,7 +349,8 @@ class SinkStage:
             "defects": self._session.defects,
             "open_defects": open_defects,
             "open_alarms": open_defects + self.announcer.active,
-            "alarm_faults": self._alarm_faults,
+            "alarm_faults": self.publisher.faults,
+            "stop_requested": float(self.publisher.stop_requested),
             "lag_ms": lag_ns / NS_PER_MS,
             "latency_p50_ms": max(c.verdicts.latency.quantile(0.5) for c in cameras) * 1000,
         }
@@ -348,18 +365,22 @@ class SinkStage:
         for camera in self.cameras.values():
             self._extend(camera)
         self._publish_strips()
-        self.pulse.announce_busy(DISK_LIMIT_MS)
         for defect in finish(self._decision, self.plan.decision):
-            self._publish_defect(defect)
+            self._publish_defect(defect, self._scored_ns)
         for alarm in self.announcer.end_all(self.pulse.now_ns()):
             self._publish(alarm)
         self._send_acks()
         cameras = tuple(self.cameras.values())
         summary = self._session.summarise(self.plan.origin, cameras, self.pulse.now_ns())
         self.pulse.announce_busy(FINISH_LIMIT_MS)
-        self.record.finish(summary)
+        self.outputs.record.finish(summary, self._show_life)
         self.pulse.enter(StageState.STOPPED)
+        self.publisher.tell_status(self._status(), self.pulse.now_ns())
         return summary
+
+    def _show_life(self) -> None:
+        self.pulse.beat(FINISH_LIMIT_MS)
+        self.publisher.serve(self._status, self.pulse.now_ns())
 
 
 def _on_web(score_map: ScoreMap, place: CameraPlace) -> ScoreMap:

@@ -166,6 +166,12 @@ class RollVerdicts:
         self.stitch = stitch
         return True
 
+    @property
+    def oldest_ns(self) -> int:
+        """When the oldest row that waits for verdicts was captured; 0: none waits."""
+        waiting = (row.ledger for row in self.stitch.rows.values() if row.ledger is not None)
+        return min((ledger.captured_ns for ledger in waiting), default=0)
+
     def has_verdict(self, lane: int, sequence: int) -> bool:
         """Whether nothing more is to come for this tile."""
         return stitching.is_settled(self.stitch, lane, sequence)

@@ -185,3 +185,20 @@ def test_edges_that_would_be_ignored_are_refused(keys, rule):
 def test_a_zone_without_area_is_refused(keys, rule):
     with pytest.raises(ValueError, match=rule):
         config.IgnoreZone(**keys)
+
+
+def test_severe_alarms_wait_for_somebody_and_nothing_is_held_back_by_default():
+    alarms = config.Alarms()
+    assert (alarms.store, alarms.latch, alarms.debounce_ms, alarms.flood_per_10min) == (
+        None, "high", 0, None,
+    )  # fmt: skip
+    assert config.Alarms(latch=False).latch == "off"  # how YAML reads a bare off
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"latch": "severe"}, {"debounce_ms": -1}, {"flood_per_10min": 0}, {"flood_per_10min": 1001}],
+)
+def test_wrong_settings_of_alarms_are_named(wrong):
+    with pytest.raises(ValidationError, match=next(iter(wrong))):
+        config.Alarms(**wrong)

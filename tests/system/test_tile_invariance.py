@@ -26,7 +26,7 @@ def test_the_stitched_map_is_the_same_however_the_web_is_cut(start_line, tmp_pat
         )
         code, _, err = line.finish()
         assert code == 0, err
-        maps.append(zarr.open_group(tmp_path / "rolls" / f"cut{n}" / "map.zarr")["scores"][:])
+        maps.append(zarr.open_group(tmp_path / "rolls" / f"cut{n}" / "map.zarr")["0"][:])
     whole = maps[0]
     assert whole.shape == (275, 43)
     assert np.isfinite(whole).all()

@@ -18,7 +18,9 @@ SPEC.loader.exec_module(plc_subscriber)
 
 
 def update(sequence, name="a", state="new", publisher="p"):
-    return {"id": name, "sequence": sequence, "state": state, "publisher": publisher}
+    condition = "normal" if state == "end" else "unacknowledged"
+    place = {"id": name, "sequence": sequence, "publisher": publisher}
+    return {**place, "state": state, "condition": condition}
 
 
 def snapshot(sequence, *active, publisher="p"):

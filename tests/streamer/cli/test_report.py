@@ -93,3 +93,21 @@ def test_a_damaged_log_is_a_mistake_of_the_user(roll):
 def test_a_place_that_cannot_be_written_is_the_machine(roll, tmp_path):
     with pytest.raises(EnvironmentFault, match="report must be writable"):
         report(roll, out=tmp_path / "absent" / "x.html")
+
+
+def test_defects_are_exported_beside_the_report(roll, tmp_path, capsys):
+    report(roll, csv=tmp_path / "d.csv", parquet=tmp_path / "d.parquet", as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert told["csv"] == str(tmp_path / "d.csv")
+    assert (tmp_path / "d.csv").read_bytes().startswith(b"defect_id,")
+    assert (tmp_path / "d.parquet").read_bytes()[:4] == b"PAR1"
+
+
+def test_a_roll_is_graded_anew_by_other_rules(roll):
+    report(roll, settings=["grading.pieces=null"])
+    assert "No cut plan" in (roll / "report.html").read_text()
+
+
+def test_a_table_that_cannot_be_written_is_named(roll, tmp_path):
+    with pytest.raises(EnvironmentFault, match="CSV must be writable"):
+        report(roll, csv=tmp_path / "absent" / "d.csv")

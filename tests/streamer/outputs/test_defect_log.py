@@ -20,7 +20,7 @@ from streamer.message import (
     RegionMm,
     Severity,
 )
-from streamer.outputs.defect_log import CoverageRow, DefectLog, Piece, read_log
+from streamer.outputs.defect_log import CoverageRow, DefectLog, Evidence, Piece, read_log
 from streamer.outputs.storage import StorageError
 
 DEFECT = Defect(
@@ -67,23 +67,29 @@ def block(first, end, status="inspected", lane=0, columns=(0, 10), detail=""):
 def test_a_defect_is_one_row_however_often_it_is_told(log, tmp_path):
     log.put_defect(DEFECT, Severity.LOW)
     log.put_defect(
-        replace(DEFECT, state=DefectState.END, peak=3.0), Severity.HIGH, "evidence/3.png"
+        replace(DEFECT, state=DefectState.END, peak=3.0), Severity.HIGH, Evidence("r.png", "o.png")
     )
     log.commit()
     (row,) = read_log(tmp_path).defects
     assert (row.id, row.state, row.severity, row.peak) == (3, "end", "high", 3.0)
-    assert row.evidence == "evidence/3.png"
+    assert (row.evidence_raw, row.evidence_overlay) == ("r.png", "o.png")
+    assert (row.repeat_id, row.repeat_period_mm) == (None, None)
     assert (row.down_first_mm, row.down_end_mm) == (1.0, 2.0)
     assert (row.cross_first_mm, row.cross_end_mm) == (3.0, 4.0)
     assert (row.mean, row.area_mm2, row.first_line, row.end_line) == (0.9, 0.75, 4, 8)
     assert row.captured_utc == "2023-11-14T22:13:20.000000Z"
 
 
-def test_evidence_once_given_stays(log, tmp_path):
-    log.put_defect(DEFECT, Severity.LOW, "a.png")
-    log.put_defect(DEFECT, Severity.LOW)
+def test_pictures_and_repeat_once_given_stay(log, tmp_path):
+    log.put_defect(DEFECT, Severity.LOW, Evidence("a.png", "b.png"))
+    log.put_repeat(3, 7, 628.3)
+    log.put_repeat(99, 7, 628.3)  # no such defect
+    log.put_defect(replace(DEFECT, peak=2.0), Severity.MEDIUM)
     log.commit()
-    assert read_log(tmp_path).defects[0].evidence == "a.png"
+    (row,) = read_log(tmp_path).defects
+    assert (row.evidence_raw, row.evidence_overlay) == ("a.png", "b.png")
+    assert (row.repeat_id, row.repeat_period_mm) == (7, 628.3)
+    assert (row.peak, row.severity) == (2.0, "medium")
 
 
 def test_defects_come_in_web_order_without_those_that_merged(log, tmp_path):
@@ -231,12 +237,16 @@ def test_a_file_that_is_no_log_is_refused(tmp_path):
         DefectLog(tmp_path)
 
 
-def test_a_log_of_another_version_is_refused(tmp_path):
+@pytest.mark.parametrize("version", [1, 7])
+def test_a_log_of_another_version_is_refused(tmp_path, version):
     other = sqlite3.connect(tmp_path / "defects.sqlite")
-    other.execute("PRAGMA user_version=7")
+    other.execute(f"PRAGMA user_version={version}")
     other.close()
-    with pytest.raises(StorageError, match="version must be 1, got 7"):
+    text = f"version must be 2, got {version}; read it with the linescan whose version"
+    with pytest.raises(StorageError, match=text):
         DefectLog(tmp_path)
+    with pytest.raises(ValueError, match=text):
+        read_log(tmp_path)
 
 
 def test_reading_where_there_is_no_log(tmp_path):

@@ -59,17 +59,17 @@ def colourful(picture):
     return np.ptp(picture.astype(int), axis=2) > 12
 
 
-def halves(picture):
-    middle = picture.shape[1] // 2
-    return picture[:, : middle - 4], picture[:, middle + 4 :]
+def read(paths):
+    return tuple(cv2.imread(str(path)) for path in paths)
 
 
 def test_a_picture_shows_the_pixels_and_the_heat_beside_them(tmp_path):
     store = EvidenceStore(tmp_path, GEOMETRY)
     store.add(tile(peaks=[(5, 10, 2.0)]))
-    path = store.write(defect((40, 48), (80, 88), number=17))
-    assert path == tmp_path / "evidence" / "defect_000017.png"
-    raw, heat = halves(cv2.imread(str(path)))
+    paths = store.write(defect((40, 48), (80, 88), number=17))
+    folder = tmp_path / "evidence"
+    assert paths == (folder / "defect_000017_raw.png", folder / "defect_000017_overlay.png")
+    raw, heat = read(paths)
     assert raw.shape == heat.shape
     assert not colourful(raw).any()
     assert colourful(heat).any()
@@ -88,7 +88,8 @@ def test_the_heat_is_in_units_of_the_alarm_level(background, alarm_level):
     box = Box(Interval(40, 48), Interval(80, 88))
     plain = tile(peaks=[(5, 10, 2.0), (5, 20, 0.2)])
     shown = draw_evidence(rescaled(plain, background, alarm_level), box)
-    assert np.abs(shown.astype(int) - draw_evidence(plain, box)).max() <= 2
+    for picture, expected in zip(shown, draw_evidence(plain, box), strict=True):
+        assert np.abs(picture.astype(int) - expected).max() <= 2
 
 
 def test_the_peak_is_sought_in_units_of_the_alarm_level(tmp_path):
@@ -97,15 +98,14 @@ def test_the_peak_is_sought_in_units_of_the_alarm_level(tmp_path):
     strong.evidence[:] = 250
     store.add(rescaled(weak, 40.0, 90.0))
     store.add(rescaled(strong, 0.02, 0.05))
-    raw, _ = halves(cv2.imread(str(store.write(defect((192, 208), (80, 88))))))
+    raw, _ = read(store.write(defect((192, 208), (80, 88))))
     assert raw.mean() > 200
 
 
 def test_the_box_surrounds_the_defect():
     score_map = tile()
     score_map.evidence[96:104, 200:208] = 250
-    picture = draw_evidence(score_map, Box(Interval(96, 104), Interval(200, 208)))
-    raw, heat = halves(picture)
+    raw, heat = draw_evidence(score_map, Box(Interval(96, 104), Interval(200, 208)))
     spot = np.argwhere(raw[..., 0] > 200)
     frame = np.argwhere(heat[..., 2].astype(int) - heat[..., 0] > 100)
     assert np.abs(spot.min(axis=0) - frame.min(axis=0)).max() <= 1
@@ -122,7 +122,7 @@ def test_of_several_tiles_the_one_with_the_peak_is_shown(tmp_path):
     second.evidence[:] = 33
     for score_map in (first, second, third):
         store.add(score_map)
-    raw, _ = halves(cv2.imread(str(store.write(defect((192, 450), (0, 30))))))
+    raw, _ = read(store.write(defect((192, 450), (0, 30))))
     assert np.all(raw == 33)
 
 
@@ -131,7 +131,7 @@ def test_scores_that_are_not_known_do_not_count_and_do_not_heat(tmp_path):
     unknown = [(r, c, np.nan) for r in range(25) for c in range(50)]
     blind = tile(peaks=unknown, masked=(Interval(0, 400),))
     store.add(blind)
-    _, heat = halves(cv2.imread(str(store.write(defect((0, 200), (0, 400))))))
+    _, heat = read(store.write(defect((0, 200), (0, 400))))
     assert np.all(heat[10:-10, 10:-10] == 120)
 
 
@@ -157,24 +157,25 @@ def test_there_are_never_more_pictures_than_allowed(tmp_path):
     store = EvidenceStore(tmp_path, GEOMETRY, EvidenceLimits(max_pictures=2))
     store.add(tile())
     written = [store.write(defect((0, 8), (0, 8), n)) for n in range(4)]
-    assert [path is not None for path in written] == [True, True, False, False]
+    assert [pair is not None for pair in written] == [True, True, False, False]
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.data())
-def test_a_picture_is_at_most_512_pixels_in_both_directions(data):
+def test_pictures_are_alike_and_fit_side_by_side_on_512_pixels(data):
     lines, columns = (data.draw(st.integers(1, 1500)) for _ in range(2))
     first = data.draw(st.integers(0, lines - 1)), data.draw(st.integers(0, columns - 1))
     end = data.draw(st.integers(first[0] + 1, lines)), data.draw(st.integers(first[1] + 1, columns))
     box = Box(Interval(first[0], end[0]), Interval(first[1], end[1]))
-    picture = draw_evidence(tile(lines=lines, columns=columns), box)
-    assert max(picture.shape[:2]) <= 512
-    assert picture.dtype == np.uint8
+    raw, overlay = draw_evidence(tile(lines=lines, columns=columns), box)
+    assert raw.shape == overlay.shape
+    assert max(raw.shape[0], 2 * raw.shape[1]) <= 512
+    assert raw.dtype == overlay.dtype == np.uint8
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_8_and_16_bit_look_the_same(dtype):
-    raw, _ = halves(draw_evidence(tile(dtype=dtype), Box(Interval(0, 8), Interval(0, 8))))
+    raw, _ = draw_evidence(tile(dtype=dtype), Box(Interval(0, 8), Interval(0, 8)))
     assert np.all(raw == 120)
 
 
@@ -185,7 +186,7 @@ def test_rgb_stays_in_its_order(tmp_path):
     red[..., 0] = 255
     store = EvidenceStore(tmp_path, GEOMETRY)
     store.add(ScoreMap(**{**fields, "evidence": red}))
-    raw, _ = halves(cv2.imread(str(store.write(defect((0, 8), (0, 8))))))
+    raw, _ = read(store.write(defect((0, 8), (0, 8))))
     assert np.all(raw == (0, 0, 255))
 
 

@@ -8,8 +8,17 @@ import cv2
 import numpy as np
 import pytest
 
-from streamer.message import Defect, DefectState, GapReason, Interval, Severity
-from streamer.outputs.defect_log import CoverageRow, DefectLog, Piece
+from streamer.grading_section import Grading
+from streamer.message import (
+    Alarm,
+    AlarmKind,
+    Defect,
+    DefectState,
+    GapReason,
+    Interval,
+    Severity,
+)
+from streamer.outputs.defect_log import CoverageRow, DefectLog, Evidence, Piece
 from streamer.outputs.manifest import Manifest, RollDigests, write_manifest
 from streamer.outputs.report import render_report
 from streamer.outputs.roll_map import MapFormat, RollMap
@@ -80,10 +89,11 @@ def make_roll(
     (folder / "evidence").mkdir()
     for number, line, column, peak in defects:
         scores[line // 8 : line // 8 + 2, column // 8 : column // 8 + 2] = peak
-        name = f"evidence/defect_{number:06d}.png"
-        cv2.imwrite(str(folder / name), np.full((50, 100, 3), 80, np.uint8))
+        names = Evidence(*(f"evidence/defect_{number:06d}_{k}.png" for k in ("raw", "overlay")))
+        for name in (names.raw, names.overlay):
+            cv2.imwrite(str(folder / name), np.full((50, 100, 3), 80, np.uint8))
         severity = Severity.HIGH if peak > 2.5 else Severity.LOW
-        log.put_defect(defect(number, line, column, peak), severity, name)
+        log.put_defect(defect(number, line, column, peak), severity, names)
     roll_map.append(scores)
     roll_map.close()
     if lines:
@@ -202,10 +212,13 @@ def test_defects_stand_in_web_order_with_their_pictures_and_marks(roll):
     page = rendered(roll)
     rows = [a["id"] for a in page.all("tr") if "id" in a]
     assert rows == ["d2", "d1"]
-    assert len(page.all("img")) == 2
+    assert [a["alt"] for a in page.all("img")] == [
+        *("defect 2, as seen", "defect 2, with its score"),
+        *("defect 1, as seen", "defect 1, with its score"),
+    ]
     assert {a["href"] for a in page.all("a")} == {"#d1", "#d2"}
-    marks = [a["class"] for a in page.all("rect") if a.get("class", "").startswith("defect")]
-    assert sorted(marks) == ["defect high", "defect low"]
+    drawn = [a for kind in ("path", "circle") for a in page.all(kind) if "pointer-events" in a]
+    assert [a["class"] for a in drawn] == ["shape high", "shape low"]
 
 
 def test_known_truth_is_compared(roll):
@@ -247,10 +260,10 @@ def test_a_missing_or_foreign_picture_is_said_not_shown(tmp_path):
     outside = tmp_path / "outside.png"
     cv2.imwrite(str(outside), np.zeros((9, 9, 3), np.uint8))
     log = DefectLog(tmp_path / "a")
-    log.put_defect(defect(1, 1000, 40, 3.0), Severity.HIGH, "../../outside.png")
+    log.put_defect(defect(1, 1000, 40, 3.0), Severity.HIGH, Evidence(*["../../outside.png"] * 2))
     log.close()
     page = rendered(tmp_path / "a")
-    assert len(page.all("img")) == 1
+    assert len(page.all("img")) == 2
     assert "no picture" in page.text
 
 
@@ -258,9 +271,9 @@ def test_many_defects_stay_a_small_file(tmp_path):
     many = [(n, n % 480 * 8, n % 10 * 8, 1.0 + n / 1000) for n in range(1, 2101)]
     page = rendered(make_roll(tmp_path, defects=many))
     assert len([a for a in page.all("tr") if "id" in a]) == 2000
-    assert len(page.all("img")) <= 300
+    assert len(page.all("img")) <= 2 * 300
     assert "The first 2000 of 2100 defects; all are in the defect log." in page.text
-    assert (tmp_path / "report.html").stat().st_size < 4e6
+    assert (tmp_path / "report.html").stat().st_size < 5e6
 
 
 @pytest.mark.parametrize(
@@ -295,3 +308,99 @@ def test_a_new_article_is_named_with_its_place(tmp_path):
     page = rendered(make_roll(tmp_path, changed, defects=()))
     first, second = (MANIFEST.geometry.metres(line) for line in (1000, 3000))
     assert f"new article? lane 2 looks different from {first:.2f} m, {second:.2f} m on" in page.text
+
+
+def test_the_grade_stands_with_its_area(roll):
+    text = rendered(roll).text
+    # Two defects of 8 mm, a point each, on 97.5 % of 2 m of 50 mm web.
+    assert "Penalty points 2 Graded area, inspected 0.10 m²" in text
+    assert f"Points per 100 m² {100 * 2 / 0.0975:.1f}" in text
+    assert f"Points per 100 yd² {100 * 2 / 0.0975 * 0.83612736:.1f}" in text
+
+
+def test_the_cut_plan_lists_its_pieces_and_leaves_out_what_was_not_inspected(roll):
+    rules = {"pieces": {"min_m": 0.5, "max_m": 5}, "limit_per_100m2": 5000}
+    page = Page(render_report(roll, grading=Grading.model_validate(rules)).read_text())
+    assert "First quality: 1.9 m of 2.0 m in 2 pieces; 0.1 m are left over." in page.text
+    assert "1 0.00 m 1.00 m 1.00 m 2 4000.0" in page.text
+    assert "2 1.10 m 2.00 m 0.90 m 0 0.0" in page.text
+    assert len([a for a in page.all("rect") if a.get("class") == "piece"]) == 2
+
+
+def test_a_roll_without_a_cut_plan_says_so(roll):
+    page = Page(render_report(roll, grading=Grading(pieces=None)).read_text())
+    assert "No cut plan" in page.text
+    assert not [a for a in page.all("rect") if a.get("class") == "piece"]
+
+
+def test_a_roll_is_graded_as_its_own_configuration_says(tmp_path):
+    strict = replace(MANIFEST, config={"grading": {"sizes_in": [0.1, 0.2, 0.25]}})
+    text = rendered(make_roll(tmp_path, strict)).text
+    # Each has four points, and both lie in the first yard.
+    assert "Penalty points 4" in text
+    assert "Yards at the limit 1" in text
+
+
+def test_the_histogram_counts_every_defect_once(roll):
+    page = rendered(roll)
+    bars = [a for a in page.all("rect") if a.get("class", "").startswith("bar ")]
+    assert sorted(a["class"] for a in bars) == ["bar high", "bar low"]
+
+
+def test_marks_of_a_roller_are_named_with_its_circumference(roll):
+    log = DefectLog(roll)
+    log.put_repeat(1, 1, 314.16)
+    log.put_repeat(2, 1, 314.16)
+    log.close()
+    text = rendered(roll).text
+    assert "Repeating marks" in text
+    assert "314.2 mm 100.0 mm" in text
+    assert "every 314 mm" in text
+
+
+def test_a_roll_without_repeats_has_no_word_of_them(roll):
+    assert "Repeating" not in rendered(roll).text
+
+
+def system_alarm(sequence, state, text, signal="failure"):
+    return Alarm(
+        id=f"roll7/cam0/{text.split()[0]}",
+        sequence=sequence,
+        kind=AlarmKind.SYSTEM,
+        state=state,
+        severity=Severity.HIGH,
+        roll="roll7",
+        camera="cam0",
+        region=GEOMETRY.region(Interval(1000, 1000), Interval(0, 100)),
+        encoder_first=0,
+        encoder_end=0,
+        raised_ns=1_700_000_000_000_000_000 + sequence * 1_000_000_000,
+        captured_ns=0,
+        peak=0.0,
+        config_digest="c",
+        model_digest="m",
+        signal=signal,
+        text=text,
+    )
+
+
+def test_alarms_stand_with_begin_end_place_and_words(roll):
+    log = DefectLog(roll)
+    log.add_alarm(system_alarm(1, DefectState.NEW, "score stage silent"))
+    log.add_alarm(system_alarm(2, DefectState.END, "score stage silent"))
+    log.add_alarm(system_alarm(3, DefectState.NEW, "lamp is dim", "maintenance_required"))
+    log.close()
+    text = rendered(roll).text
+    assert "2 system" in text
+    assert "2023-11-14 22:13:21 22:13:22 system failure high 0.500 m score stage silent" in text
+    assert "still active system maintenance required high" in text
+    assert "Maintenance required: lamp is dim" in text
+
+
+def test_where_the_alarm_level_comes_from_is_said(tmp_path):
+    config = {
+        "calibration": {"false_alarms_per_100m": 2.0},
+        "profile": {"mode": "rolling", "bootstrap_m": 1.5},
+    }
+    text = rendered(make_roll(tmp_path, replace(MANIFEST, config=config))).text
+    assert "calibrated: 2 false alarms per 100 m, on the first 1.5 m of this roll, learnt" in text

@@ -1,24 +1,18 @@
 """Figures of the report: honest headlines, bars that add up, marks inside their band."""
 
-import math
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.message import Interval
-from streamer.outputs.defect_log import CoverageRow, LoggedDefect
+from streamer.outputs.defect_log import LoggedDefect
 from streamer.outputs.report_figures import (
     BAND_WIDTH_PX,
-    COVERAGE_BINS,
     MOST_BANDS,
     SMALLEST_MARK_PX,
     Band,
     bands,
-    coverage_runs,
     inspected_percent,
     percent_text,
-    status_colours,
     verdict,
 )
 
@@ -128,60 +122,3 @@ def test_ticks_are_round_and_inside(first_m, span_m):
     assert 4 <= len(ticks) <= 12
     assert all(-0.01 <= x <= BAND_WIDTH_PX + 0.01 for x, _ in ticks)
     assert len({text for _, text in ticks}) == len(ticks)
-
-
-def row(first, end, status, columns=(0, 10), lane=0):
-    return CoverageRow("cam0", lane, Interval(first, end), Interval(*columns), status)
-
-
-def test_a_whole_roll_is_one_green_run():
-    (run,) = coverage_runs([row(0, 512, "inspected"), row(512, 1000, "inspected")], 1000)
-    assert (run.status, run.x, run.width, run.y, run.height) == ("inspected", 0, 520, 0.0, 1.0)
-
-
-def test_lanes_stack_cross_web_and_gaps_lie_between_inspected_and_masked():
-    rows = [
-        row(0, 1000, "inspected", (0, 50)),
-        row(0, 500, "inspected", (50, 90), 1),
-        row(500, 1000, "timeout", (50, 90), 1),
-        row(0, 1000, "masked", (90, 100), 1),
-    ]
-    runs = coverage_runs(rows, 1000)
-    assert [(r.status, r.x, r.y, pytest.approx(r.height)) for r in runs] == [
-        ("inspected", 0, 0.0, 0.9),
-        ("masked", 0, 0.9, 0.1),
-        ("inspected", 260, 0.0, 0.5),
-        ("timeout", 260, 0.5, 0.4),
-        ("masked", 260, 0.9, 0.1),
-    ]
-
-
-def test_lines_that_nobody_accounts_for_stay_empty():
-    (run,) = coverage_runs([row(0, 500, "inspected")], 1000)
-    assert run.width == COVERAGE_BINS // 2
-
-
-@given(st.lists(st.integers(1, 400), min_size=1, max_size=12), st.integers(1, 3))
-def test_the_bar_is_full_wherever_there_is_coverage(lengths, lanes):
-    ends = [sum(lengths[: i + 1]) for i in range(len(lengths))]
-    rows = [
-        row(end - length, end, ("inspected", "overload", "masked")[(i + lane) % 3], lane=lane)
-        for i, (end, length) in enumerate(zip(ends, lengths, strict=True))
-        for lane in range(lanes)
-    ]
-    total = {}
-    for run in coverage_runs(rows, ends[-1]):
-        for x in range(run.x, run.x + run.width):
-            total[x] = total.get(x, 0) + run.height
-    assert sorted(total) == list(range(COVERAGE_BINS))
-    assert all(math.isclose(share, 1, abs_tol=0.002) for share in total.values())
-
-
-@pytest.mark.parametrize(("rows", "lines"), [([], 100), ([row(0, 1, "inspected")], 0)])
-def test_no_coverage_is_no_bar(rows, lines):
-    assert coverage_runs(rows, lines) == []
-
-
-def test_every_reason_has_a_colour_of_its_own():
-    colours = status_colours({"timeout", "overload", "inspected"})
-    assert len({colours[s] for s in ("inspected", "masked", "timeout", "overload")}) == 4

@@ -18,9 +18,11 @@ from streamer.outputs.report_map import (
     colour_map,
     legend_gradient,
     pool_map,
+    pooled_map,
     row_lines,
     thumbnail,
 )
+from streamer.outputs.roll_map import MapFormat, RollMap
 
 
 def decode(uri):
@@ -103,7 +105,7 @@ def test_more_bands_than_bins_leave_some_without_a_picture():
 def test_a_thumbnail_is_small_and_keeps_its_shape(tmp_path):
     path = tmp_path / "a.png"
     cv2.imwrite(str(path), np.full((240, 512, 3), 90, np.uint8))
-    assert decode(thumbnail(path)).shape == (150, 320, 3)
+    assert decode(thumbnail(path)).shape == (75, 160, 3)
     cv2.imwrite(str(path), np.full((30, 20, 3), 90, np.uint8))
     assert decode(thumbnail(path)).shape == (30, 20, 3)
 
@@ -125,3 +127,22 @@ def test_a_picture_that_cannot_be_read_is_left_out(tmp_path, content):
 def test_the_legend_runs_from_0_to_2():
     assert legend_gradient().startswith("rgb(250, 251, 252) 0%")
     assert legend_gradient().endswith("80%")
+
+
+@pytest.mark.parametrize("rows", [50, 9000])
+def test_a_long_map_is_pooled_from_its_pyramid_and_loses_no_peak(tmp_path, rows):
+    scores = np.random.default_rng(rows).uniform(0, 0.5, (rows, 40)).astype(np.float32)
+    peaks = {int(row): 1.0 + row / rows for row in np.linspace(0, rows - 1, 7)}
+    for row, peak in peaks.items():
+        scores[row, row % 40] = peak
+    written = RollMap(tmp_path, MapFormat("r", 40, 8, 0.5, 0.5))
+    written.append(scores)
+    written.close()
+    size = PooledSize(100, 10, rows * 8)
+    pooled = pooled_map(tmp_path, [Piece(0, 0, rows * 8)], size).scores
+    whole = pool_map([scores], [], 8, size).scores
+    assert pooled.shape == (100, 10)
+    for row, peak in peaks.items():
+        near = row * 100 // rows
+        assert np.nanmax(pooled[max(near - 1, 0) : near + 1]) == np.float32(peak)
+    assert np.nanmax(pooled) == np.nanmax(whole)

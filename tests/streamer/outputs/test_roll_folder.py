@@ -119,9 +119,11 @@ def test_a_finished_roll_is_all_there(folder, path):
     assert manifest["config_digest"] == CONFIG.digest
     assert manifest["truth"] == {"version": 1, "defects": []}
     assert (path / "report.html").stat().st_size > 0
-    scores = zarr.open_group(path / "map.zarr", mode="r")
-    assert [array.shape for _, array in scores.arrays()][0] == (4, 4)
-    assert len(list((path / "evidence").glob("*.png"))) == 1
+    roll_map = zarr.open_group(path / "map.zarr", mode="r")
+    assert roll_map["0"].shape == (4, 4)
+    timeout = roll_map["labels/coverage"].attrs["codes"]["timeout"]
+    assert roll_map["labels/coverage/0"][:].tolist() == [[2] * 4] * 2 + [[2, 2] + [timeout] * 2] * 2
+    assert len(list((path / "evidence").glob("*.png"))) == 2
 
 
 @pytest.mark.parametrize(
@@ -146,6 +148,40 @@ def test_the_log_holds_defect_coverage_and_alarm(folder, path):
         ("overload", Interval(16, 32)),
     ]
     assert log.alarm_count == 1
+
+
+def test_the_map_says_which_cells_are_a_defect_when_the_roll_has_ended(folder, path):
+    folder.add_strip(strip(0, 0.5))
+    scores = np.float32([[2.0, 0.7, 0.1, 0.9], [0.1, 0.7, 0.1, 0.9]])
+    folder.add_strip(replace(strip(16, 0.0), scores=scores))
+    region = RegionMm(8.0, 16.0, 0.0, 8.0)
+    folder.add_defect(Defect(5, DefectState.END, region, 2.0, 1.5, 64.0, 16, 32, 1))
+    folder.finish(SUMMARY)
+    roll_map = zarr.open_group(path / "map.zarr", mode="r")
+    assert roll_map["labels"].attrs["ome"]["labels"] == ["coverage", "defects"]
+    assert roll_map["labels/defects/0"][2:].tolist() == [[5, 5, 0, 0], [0, 5, 0, 0]]
+    assert roll_map["labels/defects"].attrs["grow_level"] == CONFIG.decision.grow_ratio
+
+
+@pytest.mark.parametrize(("setting", "strips", "there"), [("on", 1, True), ("on", 0, False),
+                                                          ("off", 1, False)])  # fmt: skip
+def test_the_map_is_a_tiff_too_when_asked_for(tmp_path, setting, strips, there):
+    config = load_config(None, ("web.columns=72", "source.columns=72", f"roll.tiff={setting}"))
+    made = RollFolder(tmp_path / "r1", config, GEOMETRY, 8)
+    for number in range(strips):
+        made.add_strip(strip(16 * number, 0.5))
+    made.finish(SUMMARY)
+    assert (tmp_path / "r1" / "map.ome.tif").is_file() == there
+
+
+def test_what_takes_long_comes_after_the_report_and_says_that_it_goes_on(tmp_path, path):
+    config = load_config(None, ("web.columns=72", "source.columns=72", "roll.tiff=on"))
+    made, seen = RollFolder(path, config, GEOMETRY, 8), []
+    made.add_strip(strip(0, 2.0))
+    made.add_defect(defect(DefectState.END))
+    made.finish(SUMMARY, lambda: seen.append((path / "report.html").is_file()))
+    assert len(seen) >= 10 + 1  # a shard of every level of labels, a row of tiles
+    assert all(seen)
 
 
 def test_pieces_say_which_rows_belong_to_which_lines(folder, path):

@@ -13,10 +13,12 @@ import pytest
 import zmq
 
 from streamer.config import Alarms
-from streamer.message import Alarm, AlarmKind, DefectState, RegionMm, Severity
-from streamer.outputs import open_alarm_outputs
+from streamer.line_status import MapRows
+from streamer.message import Alarm, AlarmCondition, AlarmKind, DefectState, RegionMm, Severity
+from streamer.outputs import open_zmq_alarms
 from streamer.outputs.alarm_message import alarm_schema, beat_schema, snapshot_schema
 from streamer.outputs.zmq_alarms import AlarmEndpointError, AlarmOutputError, ZmqAlarms
+from tests.streamer.gateways.contract import status
 
 TOOL = Path(__file__).parents[3] / "tools" / "plc_subscriber.py"
 SPEC = importlib.util.spec_from_file_location("plc_subscriber", TOOL)
@@ -44,6 +46,9 @@ def alarm(sequence, name="a", state=DefectState.NEW):
         peak=1.5,
         config_digest="",
         model_digest="",
+        condition=AlarmCondition.NORMAL
+        if state is DefectState.END
+        else AlarmCondition.UNACKNOWLEDGED,
     )
 
 
@@ -134,6 +139,17 @@ def test_alarms_go_out_under_their_kind_and_follow_the_schema(output):
         jsonschema.validate(json.loads(body), alarm_schema())
 
 
+def test_what_an_earlier_sink_left_is_told_to_newcomers_and_numbers_go_on(output):
+    output.adopt((alarm(3, "left"),), 7)
+    answer = ask(output)
+    assert (answer["sequence"], [one["id"] for one in answer["active"]]) == (7, ["left"])
+    output.publish(alarm(8, "left", DefectState.END))
+    answer = ask(output)
+    assert (answer["sequence"], answer["active"]) == (8, [])
+    with pytest.raises(ValueError, match="must be > 8"):
+        output.publish(alarm(8))
+
+
 def test_a_sequence_never_falls(output):
     output.publish(alarm(5))
     with pytest.raises(ValueError, match="Alarm.sequence must be > 5, got 5"):
@@ -203,6 +219,19 @@ def test_a_subscriber_recovers_from_lost_messages(output):
     subscription.close()
 
 
+def test_a_subscriber_of_alarms_is_not_disturbed_by_status_and_map(output):
+    subscription = plc_subscriber.Subscription(*output.endpoints, retry_s=0.2)
+    follower = subscription.follower
+    output.publish(alarm(1, "a"))
+    follow(output, subscription, lambda: states(follower.active) == {"a": 1})
+    output.tell(status())
+    output.show_rows(MapRows("r", 0, 8, 0.0, 4.0, 8.0, 1, 2, b"\0\1"))
+    output.publish(alarm(2, "b"))
+    follow(output, subscription, lambda: states(follower.active) == {"a": 1, "b": 2})
+    assert follower.lost == 0
+    subscription.close()
+
+
 def test_a_subscriber_survives_a_restart_of_the_publisher():
     first = ZmqAlarms(LOOPBACK, LOOPBACK)
     endpoints = first.endpoints
@@ -259,6 +288,6 @@ def test_close_may_be_called_twice_and_frees_the_ports():
 
 
 def test_the_factory_opens_what_the_configuration_says():
-    (opened,) = open_alarm_outputs(Alarms(publish=LOOPBACK, snapshot=LOOPBACK))
+    opened = open_zmq_alarms(Alarms(publish=LOOPBACK, snapshot=LOOPBACK))
     assert all(endpoint.startswith("tcp://127.0.0.1:") for endpoint in opened.endpoints)
     opened.close()

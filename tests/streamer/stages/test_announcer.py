@@ -1,5 +1,7 @@
 """Alarms: numbered without holes, each with a beginning and an end."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -44,9 +46,9 @@ def beat(state=StageState.RUNNING, process="score-0", sent_ns=0, busy_ms=0):
 
 
 def test_a_defect_becomes_an_alarm_with_place_and_origin(announcer):
-    alarm = announcer.on_defect(defect(), 5)
+    alarm = announcer.on_defect(defect(), 4, 5)
     assert alarm.id == "roll/cam0/defect-7"
-    assert (alarm.sequence, alarm.kind, alarm.state) == (1, AlarmKind.DEFECT, DefectState.NEW)
+    assert (alarm.kind, alarm.state) == (AlarmKind.DEFECT, DefectState.NEW)
     assert (alarm.severity, alarm.peak, alarm.text) == (Severity.HIGH, 3.0, "unknown, 12 mm2")
     assert (alarm.encoder_first, alarm.encoder_end) == (80, 96)
     assert alarm.region == defect().region
@@ -55,10 +57,9 @@ def test_a_defect_becomes_an_alarm_with_place_and_origin(announcer):
 
 
 def test_all_news_of_a_defect_have_its_id(announcer):
-    news = [announcer.on_defect(defect(state), 0) for state in DefectState]
+    news = [announcer.on_defect(defect(state), 0, 0) for state in DefectState]
     assert [alarm.state for alarm in news] == list(DefectState)
     assert {alarm.id for alarm in news} == {"roll/cam0/defect-7"}
-    assert [alarm.sequence for alarm in news] == [1, 2, 3]
 
 
 def test_a_gap_is_announced_grows_and_ends_with_inspected_web_after_it(announcer):
@@ -83,7 +84,6 @@ def test_many_gaps_are_one_alarm_that_grows_twice_a_second(announcer):
     rest = announcer.grown_gap(2000 * MS)
     assert (rest.state, rest.region.down_end) == (DefectState.UPDATE, 2000 * 4.0)
     assert announcer.grown_gap(9000 * MS) is None
-    assert [a.sequence for a in (*filter(None, raised), rest)] == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("how", ["web after it", "end of roll"])
@@ -129,7 +129,7 @@ def test_a_silent_stage_is_a_system_alarm_that_ends_with_its_next_beat(announcer
     assert alarm.id == "roll/cam0/silent-score-0"
     assert announcer.check_beats(3000, 9000 * MS) == ()
     end = announcer.on_beat(beat(), 9001 * MS)
-    assert (end.id, end.state, end.sequence) == (alarm.id, DefectState.END, 2)
+    assert (end.id, end.state) == (alarm.id, DefectState.END)
     assert announcer.on_beat(beat(), 9002 * MS) is None
 
 
@@ -184,7 +184,7 @@ _EVENTS = st.lists(
 
 
 @given(_EVENTS)
-def test_no_number_is_missing_and_every_alarm_ends(events):
+def test_every_alarm_begins_once_and_ends(events):
     announcer = Announcer(AlarmOrigin("roll", "cam0", "digest", GEOMETRY))
     alarms, now_ns = [], 0
     for event, number in events:
@@ -201,10 +201,9 @@ def test_no_number_is_missing_and_every_alarm_ends(events):
             case "check":
                 alarms += announcer.check_beats(500, now_ns)
             case _:
-                alarms += [announcer.on_defect(defect(s), now_ns) for s in DefectState]
+                alarms += [announcer.on_defect(defect(s), now_ns, now_ns) for s in DefectState]
     alarms += announcer.end_all(now_ns)
     alarms = [alarm for alarm in alarms if alarm is not None]
-    assert [alarm.sequence for alarm in alarms] == list(range(1, len(alarms) + 1))
     active = set()
     for alarm in alarms:
         assert (alarm.state is DefectState.NEW) == (alarm.id not in active)
@@ -221,7 +220,6 @@ def test_a_new_article_is_a_notice_with_its_place(announcer):
     begun, ended = announcer.on_article(told, 5)
     assert begun.id == ended.id == "roll/cam0/new-article-3-128"
     assert (begun.state, ended.state) == (DefectState.NEW, DefectState.END)
-    assert ended.sequence == begun.sequence + 1
     assert (begun.kind, begun.severity) == (AlarmKind.SYSTEM, Severity.MEDIUM)
     assert (begun.signal, begun.captured_ns) == ("function_check", 77)
     assert (begun.region.down_first, begun.region.down_end) == (128 * 0.25, 160 * 0.25)
@@ -247,7 +245,7 @@ def test_a_camera_that_goes_away_is_one_alarm_until_it_is_back(announcer):
     assert announcer.on_camera("cam0", camera_beat(0.0), 6) is None
     assert announcer.active == 1
     ended = announcer.on_camera("cam0", camera_beat(1.0), 7)
-    assert (ended.id, ended.state, ended.sequence) == (alarm.id, DefectState.END, 2)
+    assert (ended.id, ended.state) == (alarm.id, DefectState.END)
     assert announcer.active == 0
     assert announcer.on_camera("cam0", camera_beat(0.0), 8).id == "roll/cam0/camera-away-2"
     assert [alarm.id for alarm in announcer.end_all(9)] == ["roll/cam0/camera-away-2"]
@@ -285,3 +283,27 @@ def test_what_wants_maintenance_is_said_once_until_it_is_over(announcer):
     ended = announcer.end_all(11)
     assert {alarm.id, again.id} == {one.id for one in ended}
     assert announcer.active == 0
+
+
+def test_late_verdicts_are_out_of_specification_until_they_come_in_time(announcer):
+    assert announcer.on_latency(5000, 0, 1) is None  # nobody knows where the actuator is
+    assert announcer.on_latency(899, 1000, 1) is None
+    late = announcer.on_latency(900, 1000, 2)
+    assert (late.kind, late.signal) == (AlarmKind.SYSTEM, "out_of_specification")
+    assert "900 mm after the camera, the actuator at 1000 mm" in late.text
+    assert announcer.on_latency(950, 1000, 3) is None
+    assert announcer.on_latency(801, 1000, 3) is None
+    ended = announcer.on_latency(799, 1000, 4)
+    assert (ended.id, ended.state) == (late.id, DefectState.END)
+    assert announcer.on_latency(950, 1000, 5).id != late.id
+    assert announcer.active == 1
+    assert [alarm.state for alarm in announcer.end_all(6)] == [DefectState.END]
+
+
+def test_a_defect_says_where_its_level_comes_from(announcer):
+    origin = replace(announcer.origin, threshold="calibrated", default_lines=100)
+    told = Announcer(origin)
+    first = told.on_defect(replace(defect(), first_line=90, end_line=100), 0, 0)
+    later = told.on_defect(replace(defect(), first_line=90, end_line=101), 0, 0)
+    assert first.threshold.startswith("default")
+    assert later.threshold == "calibrated"

@@ -643,7 +643,7 @@ def test_beats_carry_what_the_source_says_of_its_camera(line, monkeypatch):
     roll = line([100])
     roll.add()
     assert roll.run() == ""
-    assert roll.sink.all(Heartbeat)[-1].figures == health
+    assert roll.sink.all(Heartbeat)[-1].figures == {**health, "seen_line": 100.0}
 
 
 def test_counts_of_tile_memory_and_recorder_stay_in_the_beats(line, monkeypatch):
@@ -656,6 +656,7 @@ def test_counts_of_tile_memory_and_recorder_stay_in_the_beats(line, monkeypatch)
     kept["tiles_outside_slots"] = 1.0
     assert roll.stage.pulse.figures == {
         "frames": 3.0, "lines_refused_by_recorder": 8.0, "tiles_outside_slots": 1.0,
+        "seen_line": 100,
     }  # fmt: skip
     assert roll.sink.all(Heartbeat)[-1].figures["lines_refused_by_recorder"] == 8.0
 

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from streamer.alarm_book.book import AlarmBook
+from streamer.alarm_book.state import BookSettings
 from streamer.decision import DecisionSettings
 from streamer.message import AlarmKind, Gap, GapReason, Interval, ScoreMap
 from streamer.protocol import Ack, EndOfRoll, Hello, LedgerRow, Resume
@@ -15,9 +17,11 @@ from streamer.stages import sink
 from streamer.stages.announcer import AlarmOrigin
 from streamer.stages.camera_roll import ENDED_EARLIER
 from streamer.stages.pulse import Pulse
-from streamer.stages.sink import SinkLinks, SinkPlan, SinkStage
+from streamer.stages.sink import SinkStage
+from streamer.stages.sink_plan import SinkLinks, SinkOutputs, SinkPlan
 from streamer.transport.memory import MemoryLink, MemorySwitchboard
 from streamer.web import WebGeometry
+from tests.streamer.stages.fakes import FakeMemory
 
 GEOMETRY = WebGeometry(48, 1.0, 1.0, 60.0)
 PLACES = (CameraPlace("a", Interval(0, 32)), CameraPlace("b", Interval(32, 48), 2))
@@ -54,8 +58,25 @@ def shown(camera, rows, value=0.0):
     return [*said, *maps(camera, *range(rows), value=value), end(camera, rows)]
 
 
+class NoPeers:
+    """Nobody follows the line; see ports.LinePeers."""
+
+    publisher = "p"
+
+    def tell(self, status):
+        pass
+
+    def show_rows(self, rows):
+        pass
+
+    def take_commands(self):
+        return ()
+
+
 class Record:
     """Keeps strips, alarms and defects; see ports.RollRecord."""
+
+    backlog = 0
 
     def __init__(self):
         self.strips, self.alarms, self.defects, self.evidence = [], [], [], []
@@ -72,7 +93,7 @@ class Record:
     def add_evidence(self, score_map):
         self.evidence.append(score_map)
 
-    def finish(self, summary):
+    def finish(self, summary, on_step):
         self.summary = summary
 
 
@@ -89,7 +110,8 @@ class Roll:
         pulse = Pulse("sink", "sink", (), 200, clock)
         links = SinkLinks(self.ledger, self.results, clock.wait)
         stopping = lambda: self.stops and not self.script  # noqa: E731
-        self.stage = SinkStage(plan, links, pulse, self.record, (), stopping)
+        outputs = SinkOutputs(self.record, (), NoPeers(), AlarmBook(BookSettings()), FakeMemory())
+        self.stage = SinkStage(plan, links, pulse, outputs, stopping)
         clock.actors.append(self.step)
 
     def step(self):

@@ -1,0 +1,96 @@
+"""Sections of the gateways, one each for a way in which the verdict is passed on."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from streamer.section import OnOrOff, Section
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+LOOPBACK = "127.0.0.1"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens at `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class ModbusGateway(Section):
+    """Modbus TCP server for a PLC; unit 0 answers to any unit identifier."""
+
+    mode: OnOrOff = "off"
+    host: str = LOOPBACK
+    port: Port = 5020
+    unit: int = Field(default=0, ge=0, le=255)
+    connections: int = Field(default=32, ge=1, le=1000)
+    queue: int = Field(default=10_000, ge=1, le=65_535)
+    stop: OnOrOff = "off"
+
+
+class PageGateway(Section):
+    """Operator page, Prometheus metrics and health over HTTP."""
+
+    mode: OnOrOff = "off"
+    host: str = LOOPBACK
+    port: Port = 8091
+    token_file: Path | None = None
+    map_m: float = Field(default=10.0, ge=0.1, le=1000.0)
+    commands: OnOrOff = "on"
+
+    @model_validator(mode="after")
+    def _is_not_open_to_everybody(self) -> PageGateway:
+        if is_loopback(self.host) or self.token_file is not None or self.mode == "off":
+            return self
+        msg = f"token_file must be given when host is not this machine alone, got {self.host}"
+        raise ValueError(msg)
+
+
+class WebhookGateway(Section):
+    """Alarms as HTTP POST."""
+
+    mode: OnOrOff = "off"
+    url: str = ""
+    secret_file: Path | None = None
+    timeout_s: float = Field(default=5.0, gt=0, le=60)
+    keep_s: float = Field(default=600.0, ge=0)
+    most_waiting: int = Field(default=1000, ge=1, le=100_000)
+
+    @model_validator(mode="after")
+    def _has_an_address(self) -> WebhookGateway:
+        if self.mode == "on" and not re.match(r"https?://[^/\s]", self.url):
+            msg = f"url must be http://... or https://... when mode is on, got {self.url!r}"
+            raise ValueError(msg)
+        return self
+
+
+class AlarmLogGateway(Section):
+    """Alarms into files, one JSON object a line."""
+
+    mode: OnOrOff = "off"
+    folder: Path = Path("alarms")
+    file_mb: float = Field(default=64.0, gt=0, allow_inf_nan=False)
+    files: int = Field(default=20, ge=2, le=10000)
+
+
+class Gateways(Section):
+    """Who is told of the verdict besides the subscribers of `alarms`; each is its own process."""
+
+    modbus: ModbusGateway = ModbusGateway()
+    page: PageGateway = PageGateway()
+    webhook: WebhookGateway = WebhookGateway()
+    alarm_log: AlarmLogGateway = AlarmLogGateway()
+
+    @property
+    def active(self) -> tuple[str, ...]:
+        """Names of those that are on."""
+        return tuple(name for name in type(self).model_fields if getattr(self, name).mode == "on")

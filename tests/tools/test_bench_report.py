@@ -1,0 +1,21 @@
+"""The benchmark of the report renders the roll that it says."""
+
+import bench_report
+import pytest
+
+from streamer.outputs.defect_log import read_log
+
+
+def test_the_roll_has_the_length_and_the_defects_that_were_asked_for(tmp_path):
+    bench_report.make_roll(tmp_path / "roll", metres=5.0, defects=7)
+    log = read_log(tmp_path / "roll")
+    assert len(log.defects) == 7
+    assert max(row.lines.end for row in log.coverage) == pytest.approx(5.0 / 0.0004, abs=8)
+
+
+def test_it_measures_the_rendering(tmp_path):
+    bench_report.make_roll(tmp_path / "roll", metres=5.0, defects=3)
+    seconds, megabytes = bench_report.render(tmp_path / "roll")
+    assert (tmp_path / "roll" / "report.html").stat().st_size > 10_000
+    assert seconds > 0
+    assert megabytes > 20
