@@ -6,6 +6,7 @@ import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
@@ -23,6 +24,18 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_web_address(url: str) -> bool:
+    """Whether something can be posted to `url`: ASCII without blanks, with a host, no user."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # a port or an IPv6 address that is none
+        return False
+    names_a_host = bool(parts.hostname) and parts.username is None and port != 0
+    is_clean = re.fullmatch(r"[!-~]+", url) is not None
+    return parts.scheme in ("http", "https") and names_a_host and is_clean
 
 
 class ModbusGateway(Section):
@@ -67,7 +80,7 @@ class WebhookGateway(Section):
 
     @model_validator(mode="after")
     def _has_an_address(self) -> WebhookGateway:
-        if self.mode == "on" and not re.match(r"https?://[^/\s]", self.url):
+        if self.mode == "on" and not is_web_address(self.url):
             msg = f"url must be http://... or https://... when mode is on, got {self.url!r}"
             raise ValueError(msg)
         return self

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MOST_COMMANDS = 100
 LONGEST_JOIN_S = 1.5
+LONGEST_STALL_MS = 15_000
 MM_PER_M = 1000.0
 
 
@@ -86,6 +87,9 @@ def _listen(host: str, port: int) -> socket.socket:
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # RFC 5482; connections inherit it
+            # A peer that takes nothing of an answer for so long is gone.
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LONGEST_STALL_MS)
         listening.bind((host, port))
         listening.listen()  # who comes before the thread serves waits
     except OSError as error:

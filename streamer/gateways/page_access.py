@@ -63,7 +63,7 @@ class Access:
 
     def is_token(self, given: str) -> bool:
         """Compare in constant time."""
-        return bool(self.token) and hmac.compare_digest(given.encode(), self.token.encode())
+        return bool(self.token) and _are_same(given, self.token)
 
     def refusal(self, path: str, headers: Mapping[str, str], cookie: str) -> str:
         """Why a request is not answered; "" when it is."""
@@ -73,8 +73,7 @@ class Access:
             return "" if known else "the host must be this machine; set gateways.page.token_file"
         scheme, _, given = headers.get("Authorization", "").partition(" ")
         bears = scheme.lower() == "bearer" and self.is_token(given.strip())
-        known = bears or hmac.compare_digest(cookie.encode(), self.cookie.encode())
-        if known or path in OPEN_PATHS:
+        if bears or _are_same(cookie, self.cookie) or path in OPEN_PATHS:
             return ""
         return "a token is needed: /?token=... in a browser, Authorization: Bearer ... elsewhere"
 
@@ -91,6 +90,11 @@ def command_refusal(headers: Mapping[str, str]) -> str:
     if headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         return "Sec-Fetch-Site must be same-origin"
     return ""
+
+
+def _are_same(given: str, known: str) -> bool:
+    """Compare in constant time; what HTTP gave may hold bytes that are no UTF-8."""
+    return hmac.compare_digest(given.encode(errors="surrogateescape"), known.encode())
 
 
 def _host_name(host: str) -> str:

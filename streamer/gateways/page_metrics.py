@@ -106,7 +106,7 @@ def _counts(status: LineStatus) -> Iterator[Metric]:
     areas = {k.removesuffix(PIXELS): v for k, v in status.figures.items() if k.endswith(PIXELS)}
     yield _counter("pixels", "Area of the roll by what became of it.", "result", areas)
     text = "Length of the roll without a verdict, over the full width, by reason."
-    yield _counter("not_inspected_metres", text, "reason", status.not_inspected_m)
+    yield _counter("not_inspected_meters", text, "reason", status.not_inspected_m)
     digests = {"config": status.config_digest, "model": status.model_digest}
     yield InfoMetricFamily("linescan_digest", "What the verdicts were made with.", value=digests)
 
@@ -114,19 +114,19 @@ def _counts(status: LineStatus) -> Iterator[Metric]:
 def _gauges(status: LineStatus) -> Iterator[Metric]:
     text = "1 while web passes, or passed just before, that nobody has judged."
     yield _gauge("not_inspected_active", text, float(status.not_inspected_active))
-    yield _gauge("position_metres", "Way of the roll so far.", status.position_mm / MM_PER_M)
+    yield _gauge("position_meters", "Way of the roll so far.", status.position_mm / MM_PER_M)
     speed = status.speed_m_min / S_PER_MIN
-    yield _gauge("web_speed_metres_per_second", "Speed of the web.", speed)
+    yield _gauge("web_speed_meters_per_second", "Speed of the web.", speed)
     yield _gauge("lag_seconds", "Age of the oldest line without one.", status.lag_ms / MS_PER_S)
-    yield _gauge("lag_metres", "The web's way in that time.", status.lag_mm / MM_PER_M)
+    yield _gauge("lag_meters", "The web's way in that time.", status.lag_mm / MM_PER_M)
     text = "From the capture of a line to its verdict, 99th percentile."
     yield _gauge("latency_p99_seconds", text, status.latency_p99_ms / MS_PER_S)
     yield _gauge(
-        "latency_p99_metres", "The web's way in that time.", status.latency_p99_mm / MM_PER_M
+        "latency_p99_meters", "The web's way in that time.", status.latency_p99_mm / MM_PER_M
     )
     if status.actuator_mm:
         way = status.actuator_mm / MM_PER_M
-        yield _gauge("actuator_metres", "Way from camera to actuator.", way)
+        yield _gauge("actuator_meters", "Way from camera to actuator.", way)
     yield _gauge("alarms_unacknowledged", "Alarms that nobody took.", status.unacknowledged)
     figures = {k: v for k, v in status.figures.items() if not k.endswith(PIXELS)}
     family = GaugeMetricFamily(

@@ -71,7 +71,8 @@ class Webhook:
             OSError: the thread has ended.
         """
         if not self._thread.is_alive():
-            msg = f"the webhook to {self._settings.url} must run, got: its thread has ended"
+            host = urlsplit(self._settings.url).hostname  # not the path, which may be a secret
+            msg = f"the webhook to {host} must run, got: its thread has ended; see the log"
             raise OSError(msg)
         if not view.news or view.status is None:
             return
@@ -132,7 +133,7 @@ class Webhook:
         """Try once: "" when it was taken, "again", or why it never will be."""
         try:
             status = self._send(post)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, UnicodeError) as error:  # the last: a host name
             fault = f"{type(error).__name__}: {error}"
         else:
             if 200 <= status < 300:

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from streamer.gateway_sections import Gateways, PageGateway, is_loopback
+from streamer.gateway_sections import Gateways, PageGateway, WebhookGateway, is_loopback
 
 
 def test_only_what_is_on_is_active():
@@ -23,3 +23,29 @@ def test_a_page_for_others_needs_a_token(host, tmp_path):
         PageGateway(mode="on", host=host)
     assert PageGateway(mode="off", host=host).token_file is None
     assert PageGateway(mode="on", host=host, token_file=tmp_path).mode == "on"
+
+
+@pytest.mark.parametrize("url", ["http://a/", "https://[::1]:8443/hook?line=3", "http://10.0.0.1"])
+def test_what_can_be_posted_to_is_an_address(url):
+    assert WebhookGateway(mode="on", url=url).url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "ftp://a/",
+        "http://",
+        "http:///x",
+        "http://a:99999/",
+        "http://a:0/",
+        "http://[::1/",
+        "http://a/b c",
+        "http://a/\u00fc",
+        "http://user:secret@a/",  # it would not be sent; a signature is
+    ],
+)
+def test_what_cannot_is_refused_before_anything_starts(url):
+    with pytest.raises(ValidationError, match=r"url must be http://"):
+        WebhookGateway(mode="on", url=url)
+    assert WebhookGateway(url=url).mode == "off"

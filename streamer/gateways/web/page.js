@@ -18,7 +18,7 @@ const KINDS = { defect: "Defect", not_inspected: "Not inspected", system: "Syste
 const at = (id) => document.getElementById(id);
 const map = new WebMap(at("web"));
 const asked = new Map(); // command id -> [button, time]
-let heard = -Infinity, least = Infinity, status = null, alarms = [], shown = "", source, opened;
+let heard = -Infinity, least = Infinity, status = null, alarms = [], source, opened;
 
 // What was held up on its way is old however lately it came: its delay over the least one seen. The
 // least may rise by a thousandth of the time, since two clocks never run alike.
@@ -41,13 +41,16 @@ function show() {
   const lost = performance.now() - heard > SILENT_MS;
   const line = lost || !status ? "lost" : status.data_valid ? "valid" : "blind";
   document.documentElement.dataset.line = line;
-  document.documentElement.dataset.fresh = status && status.is_fresh ? "yes" : "no";
+  const fresh = line !== "lost" && status.is_fresh;
+  document.documentElement.dataset.fresh = fresh ? "yes" : "no";
+  document.documentElement.toggleAttribute("data-open", fresh && status.line.unacknowledged > 0);
   const text = { lost: "NO CONNECTION", valid: "INSPECTING", blind: "NOT INSPECTING" }[line];
   setText("headline", text);
   document.title = text + (line === "valid" && alarms.length ? ` (${alarms.length} alarms)` : "");
   setText("reason", reason(line));
   figures(line === "lost" ? null : status.line);
-  enable(line !== "lost" && status.takes_commands);
+  // What a silent line is asked waits there: it must not be carried out when nobody expects it.
+  enable(fresh && status.takes_commands);
   setText("clock", new Date().toLocaleTimeString());
 }
 
@@ -56,9 +59,14 @@ function reason(line) {
     if (heard === -Infinity) return "This page has not heard of the line yet.";
     return `Nothing was heard for ${((performance.now() - heard) / 1000).toFixed(0)} s. What is below is not live.`;
   }
-  if (line === "blind") return status.reason || `The line is ${status.state.replaceAll("_", " ")}.`;
-  return status.line.not_inspected_active ? "Web that passed just before was not inspected." : "Data valid.";
+  if (status.beat !== null && !status.is_fresh) return `The line has stopped answering: ${status.reason}. What is below is not live.`;
+  if (line === "blind") return sentence(status.reason || `the line is ${status.state.replaceAll("_", " ")}`);
+  const passed = status.line.not_inspected_active ? "Web that passed just before was not inspected." : "Data valid.";
+  const open = status.line.unacknowledged;
+  return open ? `${passed} ${open} ${open === 1 ? "alarm is" : "alarms are"} not acknowledged.` : passed;
 }
+
+const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
 
 function figures(line) {
   const missed = line && Object.values(line.not_inspected_m).reduce((sum, m) => sum + m, 0);
@@ -101,9 +109,9 @@ function item(alarm, old) {
   const level = make("div", "level", severity);
   level.prepend(make("span", "", MARKS[severity]));
   const what = make("div", "what");
-  const kind = KINDS[alarm.kind] + (alarm.signal ? ` · ${alarm.signal.replaceAll("_", " ")}` : "");
-  what.append(make("b", "", alarm.text || kind), make("div", "where", place(alarm)),
-    make("small", "", [kind, condition(alarm), clock(alarm.raised_ns), alarm.camera].filter(Boolean).join(" · ")));
+  const kind = KINDS[alarm.kind] + (alarm.signal ? `, ${alarm.signal.replaceAll("_", " ")}` : "");
+  what.append(make("b", "", alarm.text ? `${kind}: ${alarm.text}` : kind), make("div", "where", place(alarm)),
+    make("small", "", [condition(alarm), clock(alarm.raised_ns), alarm.camera].filter(Boolean).join(" · ")));
   const acts = make("div", "acts");
   acts.append(...buttons(alarm));
   made.append(level, what, acts);
@@ -130,7 +138,7 @@ function place({ region_mm: r, kind }) {
   const length = r.down_end - r.down_first;
   const along = length > 0 ? `${down} (${length < 1000 ? `${length.toFixed(0)} mm` : `${(length / 1000).toFixed(2)} m`} long)` : down;
   if (kind === "system") return `at ${down}`;
-  return `${along}, ${r.cross_first.toFixed(0)} to ${r.cross_end.toFixed(0)} mm across`;
+  return `${along}, ${r.cross_first.toFixed(0)}–${r.cross_end.toFixed(0)} mm across`;
 }
 
 function condition(alarm) {
@@ -139,7 +147,12 @@ function condition(alarm) {
   return CONDITIONS[alarm.condition] + by + until;
 }
 
-const clock = (ns) => new Date(ns / 1e6).toLocaleTimeString();
+// With its date when that is not today's.
+function clock(ns) {
+  const then = new Date(ns / 1e6);
+  const today = then.toDateString() === new Date().toDateString();
+  return today ? then.toLocaleTimeString() : then.toLocaleString();
+}
 
 function make(tag, name, text = "") {
   const made = document.createElement(tag);
@@ -157,7 +170,7 @@ function enable(may) {
 async function ask(pressed, kind, alarm) {
   const body = { kind, alarm };
   if (kind === "shelve") body.seconds = Number(at("shelf").value);
-  pressed.disabled = true;
+  pressed.disabled = at("note").hidden = true;
   try {
     const reply = await fetch("api/command", {
       method: "POST",

@@ -35,6 +35,11 @@ def get(port, path, headers=None, body=None):
     return answer.status, dict(answer.headers), text
 
 
+def read_all(connection):
+    while connection.recv(1 << 20):
+        pass
+
+
 class EventPeer:
     """Follows /api/events as a browser does."""
 
@@ -139,7 +144,12 @@ class TestPage(GatewayContract):
         assert (told["data_valid"], told["line"]) == (False, None)
         assert "linescan_data_valid 0.0" in get(self.port, "/metrics")[2]
 
-    def test_alarms_are_all_there_whole(self, gateway):
+    def test_a_flood_of_alarms_is_listed_as_far_as_nobody_waits_for_it(self, gateway):
+        gateway.show(view(1, *(alarm(n) for n in range(1, 5001))))
+        told = json.loads(get(self.port, "/api/alarms")[2])
+        assert (told["total"], len(told["alarms"])) == (5000, 1000)
+
+    def test_alarms_are_listed_whole(self, gateway):
         gateway.show(view(1, *(alarm(n) for n in range(1, 151))))
         told = json.loads(get(self.port, "/api/alarms")[2])
         assert (told["total"], len(told["alarms"])) == (150, 150)
@@ -241,6 +251,44 @@ class TestPage(GatewayContract):
                     n += 1
                     gateway.show(view(n, *(alarm(1000 * n + i) for i in range(100)), news=()))
                     time.sleep(0.002)
+
+    @pytest.mark.parametrize(
+        "begun",
+        [
+            b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ",
+            b"POST /api/command HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Linescan: 1\r\n"
+            b"Content-Type: application/json\r\nContent-Length: 999\r\n\r\n{",
+        ],
+    )
+    def test_who_drips_a_request_keeps_no_place(self, monkeypatch, begun):
+        monkeypatch.setattr("streamer.gateways.page_server.LONGEST_REQUEST_S", 0.3)
+        page = self.open_gateway()
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=10) as slow:
+                slow.sendall(begun)
+                begin = time.monotonic()
+                page.show(view(1))
+                assert get(self.port, "/healthz")[0] == 200  # nobody waits for it
+                assert slow.recv(12) in (b"", b"HTTP/1.1 408")
+                assert time.monotonic() - begin < 5
+        finally:
+            page.close()
+
+    def test_who_takes_nothing_of_an_answer_keeps_no_place(self, monkeypatch):
+        monkeypatch.setattr("streamer.gateways.page.LONGEST_STALL_MS", 500)
+        page = self.open_gateway()
+        try:
+            page.show(view(1, *(alarm(n, text="x" * 200) for n in range(20_000)), news=()))
+            with socket.socket() as slow:
+                slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                slow.settimeout(10)
+                slow.connect(("127.0.0.1", self.port))
+                slow.sendall(b"GET /api/alarms HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+                time.sleep(3)  # the kernel asks a full peer ever more rarely
+                with pytest.raises(ConnectionResetError):
+                    read_all(slow)
+        finally:
+            page.close()
 
     def test_a_server_that_ended_is_noticed_by_the_stage(self, gateway):
         gateway.close()

@@ -37,6 +37,13 @@ def test_nothing_else_opens(given_text):
     assert not Access().is_token(given_text)
 
 
+def test_bytes_that_are_no_text_are_refused_like_any_other():
+    given_text = b"\xff\xfe".decode(errors="surrogateescape")
+    access = Access(TOKEN)
+    assert access.refusal("/", {"Authorization": f"Bearer {given_text}"}, given_text)
+    assert access.is_token(given_text) is False
+
+
 def test_commands_of_this_page_are_taken():
     assert command_refusal(OURS) == ""
     assert command_refusal({**OURS, "Content-Type": "application/json; charset=utf-8"}) == ""

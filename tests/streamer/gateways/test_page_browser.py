@@ -12,6 +12,7 @@ from streamer.gateway_sections import PageGateway
 from streamer.gateways.page import OperatorPage
 from streamer.line_status import CommandAnswer, MapRows
 from streamer.message import AlarmCondition, Severity
+from streamer.ports import LineView
 from tests.streamer.gateways.contract import alarm, view
 from tests.streamer.gateways.test_page import free_port
 
@@ -123,7 +124,7 @@ def test_state_is_told_by_text_symbol_and_figures(page, line):
     assert page.inner_text("#lag") == "120"
     line.make = lambda beat: view(beat, data_valid=False, reason="camera cam0 is away")
     says(page, "NOT INSPECTING")
-    assert page.inner_text("#reason") == "camera cam0 is away"
+    assert page.inner_text("#reason") == "Camera cam0 is away."
     assert shows(page, "blind")
     assert not shows(page, "valid")
 
@@ -134,7 +135,7 @@ def test_an_alarm_appears_and_is_acknowledged_by_a_click(page, line):
     item = page.locator("#list > li").first
     item.wait_for()
     assert "<b>hole</b>" in item.inner_text()  # as text, whatever it is
-    assert "0.100 m (5 mm long), 40 to 44 mm across" in item.inner_text()
+    assert "0.100 m (5 mm long), 40–44 mm across" in item.inner_text()
     assert "not acknowledged" in item.inner_text()
     item.get_by_role("button", name="Acknowledge").click()
     page.wait_for_timeout(300)
@@ -170,9 +171,40 @@ def test_a_refusal_of_the_sink_is_shown(page, line):
 def test_a_silent_sink_is_not_inspecting_and_its_figures_go(page, line):
     line.make = lambda beat: replace(view(beat, alarm(1), news=()), is_fresh=False)
     says(page, "NOT INSPECTING")
-    assert page.inner_text("#reason") == "the sink is silent"
+    assert "stopped answering: the sink is silent" in page.inner_text("#reason")
     assert page.inner_text("#speed") == "–"
     assert page.locator("#stale").is_visible()
+    # What is asked now would be carried out whenever the sink wakes up.
+    assert page.get_by_role("button", name="Acknowledge").first.is_disabled()
+    assert page.get_by_role("button", name="Acknowledge all").is_disabled()
+
+
+def test_no_alarm_is_said_of_a_line_that_is_heard_alone(page, line):
+    assert page.locator("#none").is_visible()
+    line.make = lambda beat: replace(view(beat), is_fresh=False)
+    says(page, "NOT INSPECTING")
+    assert not page.locator("#none").is_visible()
+    line.make = lambda beat: LineView(None, False, False)
+    page.get_by_text("Nothing was heard of the sink yet.").wait_for()
+    assert not page.locator("#none").is_visible()
+
+
+def test_alarms_that_wait_are_said_beside_the_good_news(page, line):
+    assert page.inner_text("#reason") == "Data valid."
+    line.make = lambda beat: view(beat, alarm(1), news=(), unacknowledged=2)
+    page.get_by_text("Data valid. 2 alarms are not acknowledged.").wait_for()
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (390, 844)])
+def test_whether_the_line_inspects_is_in_sight_however_far_somebody_reads(page, line, size):
+    line.make = lambda beat: view(beat, *(alarm(n) for n in range(1, 60)), news=())
+    page.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
+    page.locator("#list > li").last.scroll_into_view_if_needed()
+    assert page.evaluate("window.scrollY") > 1000
+    line.make = lambda beat: view(beat, data_valid=False, reason="camera cam0 is away")
+    says(page, "NOT INSPECTING")
+    box = page.locator("#headline").bounding_box()
+    assert 0 <= box["y"] < box["y"] + box["height"] < size[1] / 3
 
 
 def test_views_that_stop_are_no_connection_within_two_seconds_and_come_back(page, line):

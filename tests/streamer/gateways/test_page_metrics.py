@@ -1,8 +1,11 @@
 """Metrics: base units, low cardinality, and nothing that is not of now."""
 
+import re
 from dataclasses import replace
 
 from prometheus_client.exposition import generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as strict_families
 from prometheus_client.parser import text_string_to_metric_families
 
 from streamer.gateways.page_board import Shown
@@ -38,15 +41,27 @@ def shown(silent_s=0.0, **changes):
     return Shown(given, silent_s, 0.2, (("defect", 4),))
 
 
+def test_the_stricter_format_of_openmetrics_is_kept_too():
+    text = openmetrics.generate_latest(line_registry(shown, tuple)).decode()
+    families = {one.name: one for one in strict_families(text)}
+    assert families["linescan_state"].type == "stateset"
+    assert families["linescan_stage"].type == "info"
+    assert families["linescan_lines"].type == "counter"
+    for name, one in families.items():
+        assert name.startswith("linescan_")
+        assert one.documentation.endswith(".")
+        assert not re.search(r"_(ms|mm|min|percent|px)(_|$)|_total$", name)
+
+
 def test_units_are_base_units():
     values = told(shown())
-    assert values["linescan_web_speed_metres_per_second", ()] == 1.0
+    assert values["linescan_web_speed_meters_per_second", ()] == 1.0
     assert values["linescan_lag_seconds", ()] == 0.12
-    assert values["linescan_lag_metres", ()] == 0.12
+    assert values["linescan_lag_meters", ()] == 0.12
     assert values["linescan_latency_p99_seconds", ()] == 0.2
-    assert values["linescan_position_metres", ()] == 2.048
-    assert values["linescan_actuator_metres", ()] == 2.0
-    assert values["linescan_not_inspected_metres_total", (("reason", "overload"),)] == 1.5
+    assert values["linescan_position_meters", ()] == 2.048
+    assert values["linescan_actuator_meters", ()] == 2.0
+    assert values["linescan_not_inspected_meters_total", (("reason", "overload"),)] == 1.5
     assert values["linescan_lines_total", (("result", "captured"),)] == 4096
     assert values["linescan_pixels_total", (("result", "inspected"),)] == 7
     assert values["linescan_figure", (("name", "light_percent"),)] == 80
