@@ -20,7 +20,7 @@ from streamer.compose.cameras import (
     open_camera,
     tiles_endpoint,
 )
-from streamer.compose.decision import decision_settings, severity_rules
+from streamer.compose.decision import decision_settings, repeat_settings, severity_rules
 from streamer.compose.geometry import largest_tile, tile_grid, web_geometry
 from streamer.compose.heap import keep_freed_memory
 from streamer.compose.recorders import (
@@ -281,6 +281,7 @@ def run_sink(setting: Setting) -> RollSummary:
             ORPHAN_TIMEOUT_MS,
             camera_places(config),
             status_limits(config, geometry),
+            repeat_settings(config),
         )
         pulse = stage_pulse(setting, hub, "sink")
         outputs = SinkOutputs(record, alarms, subscribers, book, memory)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from streamer.config import Config
     from streamer.message import Alarm, Defect, ScoreMap
     from streamer.ports import RollSummary
+    from streamer.repeats import Repeat
     from streamer.web import Strip, WebGeometry
 
 NS_PER_S = 1_000_000_000
@@ -104,6 +105,11 @@ class RollFolder:
             names = paths and Evidence(*(str(path.relative_to(self._folder)) for path in paths))
         self._log.put_defect(defect, severity_of(defect, self._severity), names)
         self._digests.add_defect(defect)
+
+    def add_repeat(self, repeat: Repeat) -> None:
+        """See ports.RollRecord."""
+        for number in repeat.defects:
+            self._log.put_repeat(number, repeat.id, repeat.period_mm)
 
     def add_alarm(self, alarm: Alarm) -> None:
         """See ports.RollRecord."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Switchboard,
         Waiting,
     )
+    from streamer.repeats import RepeatSettings
     from streamer.stages.announcer import AlarmOrigin
 
 
@@ -39,6 +40,7 @@ class SinkPlan:
     orphan_timeout_ms: int
     cameras: tuple[CameraPlace, ...] = ()
     status: StatusLimits = StatusLimits()
+    repeats: RepeatSettings | None = None
 
     @property
     def places(self) -> tuple[CameraPlace, ...]:
