@@ -344,8 +344,9 @@ class SinkStage:
             hindrance=BEHIND if self._is_behind else "",
         )
         status = self.board.status(facts, now_ns)
-        way_mm, actuator_mm = status.latency_p99_mm, status.actuator_mm
-        self._publish(self.announcer.on_latency(way_mm, actuator_mm, now_ns))
+        if self.pulse.state is StageState.RUNNING:  # at the end of the roll all alarms end
+            way_mm, actuator_mm = status.latency_p99_mm, status.actuator_mm
+            self._publish(self.announcer.on_latency(way_mm, actuator_mm, now_ns))
         return status
 
     def _figures(self, now_ns: int) -> dict[str, float]:

@@ -30,6 +30,7 @@ from streamer.stages.announcer import AlarmOrigin
 from streamer.stages.pulse import Pulse
 from streamer.stages.sink import SinkStage
 from streamer.stages.sink_plan import SinkLinks, SinkOutputs, SinkPlan
+from streamer.stages.status_board import StatusLimits
 from streamer.transport.memory import MemoryLink, MemorySwitchboard
 from streamer.web import WebGeometry
 from tests.streamer.stages.fakes import FakeMemory, FakeOutput, FakePeers, FakeRecord
@@ -629,3 +630,13 @@ def test_what_a_source_without_a_link_says_is_summed_up_and_no_alarm(play):
     roll = play(HELLO, row(0), edges, *tiles(0), end(1))
     assert roll.run().camera_health == {"edge_left_mm": 12.0, "no_web_lines": 5.0}
     assert roll.alarms(AlarmKind.SYSTEM) == []
+
+
+def test_verdicts_that_came_late_are_no_alarm_once_the_roll_has_ended(play):
+    script = [HELLO, [row(0), *tiles(0)], 300, [row(1), *tiles(1)], end(2)]
+    late = play(*script)
+    late.stage.board.limits = StatusLimits(actuator_mm=1.0)
+    late.run()
+    told = [alarm for alarm in late.record.alarms if "/latency-" in alarm.id]
+    assert [alarm.state for alarm in told] == [DefectState.NEW, DefectState.END]
+    assert late.peers.told[-1].active_alarms == 0
