@@ -18,7 +18,7 @@ from scipy.ndimage import gaussian_filter
 
 from streamer import stitching
 from streamer.decision import DecisionSettings
-from streamer.message import DefectState, Interval, ScoreMap
+from streamer.message import Interval, ScoreMap
 from streamer.protocol import LedgerRow
 from streamer.repeats import RepeatSettings
 from streamer.side_by_side import CameraPlace, JoinState, add_strip, take_joined
@@ -94,6 +94,7 @@ class Chain:
         return joined
 
     def decide(self, strips: tuple[Strip, ...]) -> None:
+        """Count what is told of the defects and repeats of strips."""
         for strip in strips:
             defects, repeats = self.finder.take(strip)
             self.told.update(defect.state.value for defect in defects)
@@ -115,7 +116,7 @@ class Web:
         self.defects_per_strip = arguments.defects_per_min / 60 * strip_s
 
     def scores(self, sequence: int) -> ScoreArray:
-        """Of a strip, (rows, grid columns) float32: what is planted is never where it was before."""
+        """Of a strip, (rows, grid columns) float32; nothing lies where it lay before."""
         first = sequence % 16 * self.rows
         shift = int(self.random.integers(self.noise.shape[1]))
         scores = np.roll(self.noise[first : first + self.rows], shift, axis=1)
