@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streamer.config import Config
+    from streamer.decision_section import WebZone
     from streamer.message import Interval
-    from streamer.sections import WebZone
     from streamer.web import WebGeometry
 
 
