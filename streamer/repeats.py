@@ -124,7 +124,9 @@ def find_repeats(
         state, news = _take(state, place, settings)
         told += news
     over = [running for running in state.running if _is_over(running.repeat, reached_mm, settings)]
-    single = state.single[state.single[:, 0] >= reached_mm - settings.span_mm]
+    # A defect may end half its length, at most half a shortest period, before the strip begins.
+    oldest_mm = reached_mm - settings.span_mm - settings.min_period_mm
+    single = state.single[state.single[:, 0] >= oldest_mm]
     running = tuple(running for running in state.running if running not in over)
     ended = (replace(running.repeat, state=DefectState.END) for running in over)
     return RepeatState(running, single[-MOST_REMEMBERED:], state.next_id), (*told, *ended)

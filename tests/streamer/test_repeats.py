@@ -72,6 +72,13 @@ def test_the_period_is_found_however_long_the_marks_shake_a_little(period_mm, sh
     assert last.period_mm == pytest.approx(period_mm, abs=2 * shake_mm / 3 + 0.01)
 
 
+def test_the_longest_period_is_found_in_strips_as_short_as_a_row():
+    pitch_mm = SETTINGS.max_period_mm - 1
+    marks = [mark(n, 1000 + n * pitch_mm, length_mm=45.0) for n in (0, 2, 3, 4)]
+    _, news = told(marks, step_mm=1.6)
+    assert (news[0].count, news[0].missed) == (4, 1)
+
+
 def test_one_missing_mark_is_counted_as_missed():
     marks = train(7, 300.0)
     _, news = told(marks[:2] + marks[3:])
