@@ -81,8 +81,13 @@ def label_strip(scores: ScoreArray, last_row: ScoreArray, grow_level: float) -> 
 def _joined(labels: ScoreArray, count: int, columns: ScoreArray, last: ScoreArray) -> Labelled:
     """Open regions connect what they touch, however far apart on the strip."""
     keys, positions = np.unique(last[last > 0], return_inverse=True)
-    joins = (labels[0][last > 0] - 1, count + positions)
+    above = labels[0][last > 0]
+    of_key = np.zeros(keys.size, np.int64)
+    of_key[positions] = above
+    if (of_key[positions] == above).all():  # as nearly always; a graph would take longer than all
+        return Labelled(labels[1:], columns, count, keys, of_key)
     nodes = count + keys.size
+    joins = (above - 1, count + positions)
     graph = coo_array((np.ones(positions.size, np.int8), joins), shape=(nodes, nodes))
     total, group = connected_components(graph, directed=False)
     table = np.concatenate([[0], group[:count] + 1])

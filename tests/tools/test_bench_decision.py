@@ -21,6 +21,7 @@ def test_figures_belong_together():
     assert (one.strips, one.cells) == (78, 64 * 200)
     assert one.metres == pytest.approx(78 * 512 * 0.2 / 1000)
     assert 0 < one.stitch_share < 1
+    assert one.cpu_ratio > 0.9 * one.ratio > 0  # it never works longer than it takes
     assert one.longest_ms >= one.p99_ms >= one.strip_ms > 0
     assert one.defects_per_min == pytest.approx(one.defects / (78 * 512 / 5000 / 60))
     assert one.told >= 2 * (one.defects - 1)
