@@ -20,6 +20,7 @@ MOST_REMEMBERED = 4096  # single defects, the newest
 MOST_COMPARED = 256  # of them at one cross-web place
 MOST_REPEATS = 256  # at a time
 MOST_AT_ONCE = 256  # defects of one call: the strongest
+LENGTHS = (1, 2, 4)  # of a train: where other defects are dense, more marks must speak
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,12 @@ class RepeatSettings:
 
     @property
     def steps(self) -> int:
-        """Periods that a new repeat spans at most."""
+        """Periods that the shortest new repeat spans at most."""
         return self.min_count - 1 + self.max_missed
 
     @property
     def span_mm(self) -> float:
-        """How far back a defect may belong to a repeat that is not known yet."""
+        """How far back a defect may belong to the shortest new repeat."""
         return self.steps * self.max_period_mm + self.tolerance_down_mm
 
 
@@ -114,9 +115,9 @@ def find_repeats(
     """Take what was decided of a strip that begins at `reached_mm`; return what is to be announced.
 
     Defects count when they END, by their centres; those that merged into others or are longer than
-    the shortest period do not. A repeat is NEW with its `min_count`-th occurrence, UPDATE at most
-    every `reannounce_mm` while it goes on, and END when more than `max_missed` occurrences in a row
-    are missing. Defects between its occurrences do not disturb it; one that is missing counts as
+    the shortest period do not. A repeat is NEW with its `min_count`-th occurrence, or a later one
+    where other defects are dense at its place; UPDATE at most every `reannounce_mm` while it goes
+    on; END when more than `max_missed` occurrences in a row are missing, which are counted as
     missed. Memory and time are bounded: of a flood the strongest defects count.
     """
     told: list[Repeat] = []
@@ -125,7 +126,7 @@ def find_repeats(
         told += news
     over = [running for running in state.running if _is_over(running.repeat, reached_mm, settings)]
     # A defect may end half its length, at most half a shortest period, before the strip begins.
-    oldest_mm = reached_mm - settings.span_mm - settings.min_period_mm
+    oldest_mm = reached_mm - LENGTHS[-1] * settings.span_mm - settings.min_period_mm
     single = state.single[state.single[:, 0] >= oldest_mm]
     running = tuple(running for running in state.running if running not in over)
     ended = (replace(running.repeat, state=DefectState.END) for running in over)
@@ -220,18 +221,27 @@ def _is_over(repeat: Repeat, reached_mm: float, settings: RepeatSettings) -> boo
 
 
 def _find_train(single: ScoreArray, place: ScoreArray, settings: RepeatSettings) -> _Train | None:
-    """The occurrences that this defect completes to a repeat.
+    """The occurrences that this defect completes to a repeat: the shortest certain train."""
+    near = single[np.abs(single[:, 1] - place[1]) <= settings.tolerance_cross_mm]
+    near = near[near[:, 0] < place[0]]
+    near = near[np.argsort(-near[:, 0], kind="stable")][:MOST_COMPARED]
+    trains = (_train(near, place, settings, times) for times in LENGTHS)
+    return next((train for train in trains if train is not None), None)
+
+
+def _train(
+    near: ScoreArray, place: ScoreArray, settings: RepeatSettings, times: int
+) -> _Train | None:
+    """The defects before `place`, newest first, that make a train of so many times the least.
 
     Each way from it back to an earlier one is tried as one, two, ... periods; of those that hit
     often enough, the one of the fewest steps and the least deviation is judged.
     """
-    near = single[np.abs(single[:, 1] - place[1]) <= settings.tolerance_cross_mm]
-    near = near[(near[:, 0] < place[0]) & (near[:, 0] >= place[0] - settings.span_mm)]
-    near = near[np.argsort(-near[:, 0], kind="stable")][:MOST_COMPARED]
-    wanted = settings.min_count - 1
+    span_mm, wanted = times * settings.span_mm, times * (settings.min_count - 1)
+    near = near[near[:, 0] >= place[0] - span_mm]
     if len(near) < wanted:
         return None
-    back_mm, steps = place[0] - near[:, 0], np.arange(1, settings.steps + 1)
+    back_mm, steps = place[0] - near[:, 0], np.arange(1, times * settings.steps + 1)
     periods = (back_mm[:, None] / steps).ravel()
     periods = periods[(periods >= settings.min_period_mm) & (periods <= settings.max_period_mm)]
     expected = periods[:, None] * steps
@@ -246,10 +256,10 @@ def _find_train(single: ScoreArray, place: ScoreArray, settings: RepeatSettings)
     deviation = np.where(hits & (steps <= enough.argmax(axis=1)[:, None] + 1), errors, 0).sum(1)
     best = np.lexsort((deviation[fits], length))[0]
     found = hits[fits[best], : length[best]]
-    searched_mm = min(settings.span_mm, max(float(place[0]), 1.0))
-    density = (len(near) - wanted) / searched_mm + 1 / settings.span_mm
+    searched_mm = min(span_mm, max(float(place[0]), 1.0))
+    density = (len(near) - wanted) / searched_mm + 1 / span_mm
     chance = _by_chance(int(length[best]), wanted, 2 * settings.tolerance_down_mm * density)
-    if len(periods) * chance > settings.most_false:
+    if len(periods) * chance > settings.most_false / len(LENGTHS):
         return None
     members = near[nearest[fits[best], : length[best]][found]]
     return _Train(np.vstack([place, members]), np.concatenate([[0], steps[: len(found)][found]]))

@@ -95,6 +95,18 @@ def test_other_defects_between_the_marks_do_not_disturb_it():
     assert news[0].period_mm == pytest.approx(400.0)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_where_other_defects_are_dense_more_marks_tell(seed):
+    random = np.random.default_rng(seed)
+    downs = random.uniform(1000, 1000 + 30 * 400.0, 20)  # at the very place of the mark
+    others = [mark(100 + n, down, 200.0) for n, down in enumerate(downs)]
+    state, news = told(train(30, 400.0) + others)
+    assert {repeat.id for repeat in news} == {1}
+    assert news[0].count >= 4
+    assert news[0].period_mm == pytest.approx(400.0, abs=1)
+    assert (*news, *finish_repeats(state))[-1].count >= 30
+
+
 def test_two_rollers_at_two_places_are_two_repeats():
     _, news = told(train(5, 400.0) + train(5, 523.0, cross_mm=90.0, first_id=50))
     found = {(repeat.id, round(repeat.period_mm)) for repeat in news if repeat.state is NEW}

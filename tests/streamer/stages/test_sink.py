@@ -73,7 +73,7 @@ def beat(state=StageState.RUNNING, stage="score", **fields):
 class Roll:
     """A sink stage, and `script` of what it hears: one item per wait; a number waits so many ms."""
 
-    def __init__(self, clock, script, faults=()):
+    def __init__(self, clock, script, faults=(), repeats=None):
         self.clock, self.script = clock, list(script)
         self.ledger, self.results, self.parent = MemorySwitchboard(), MemoryLink(), MemoryLink()
         self.capture = self.ledger.connect("capture-cam0")
@@ -87,6 +87,7 @@ class Roll:
             stall_ms=3000,
             verdict_timeout_ms=10_000,
             orphan_timeout_ms=3000,
+            repeats=repeats,
         )
         pulse = Pulse("sink", "sink", (self.parent,), 200, clock)
         links = SinkLinks(self.ledger, self.results, clock.wait)
