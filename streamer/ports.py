@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         ScoreMap,
         Tile,
     )
+    from streamer.repeats import Repeat
     from streamer.web import Coverage, Strip
 
 
@@ -191,6 +192,10 @@ class RollRecord(Protocol):
 
     def add_defect(self, defect: Defect) -> None:
         """A defect is new, has grown or has ended."""
+        ...
+
+    def add_repeat(self, repeat: Repeat) -> None:
+        """Defects turned out to be marks that come again at a constant pitch."""
         ...
 
     def add_alarm(self, alarm: Alarm) -> None:

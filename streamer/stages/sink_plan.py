@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from streamer.decision import DecisionSettings
     from streamer.line_ports import AlarmMemory, AlarmOutput, LinePeers
     from streamer.ports import Inlet, RollRecord, Switchboard, Waiting
+    from streamer.repeats import RepeatSettings
     from streamer.stages.announcer import AlarmOrigin
 
 
@@ -32,6 +33,7 @@ class SinkPlan:
     orphan_timeout_ms: int
     cameras: tuple[CameraPlace, ...] = ()
     status: StatusLimits = StatusLimits()
+    repeats: RepeatSettings | None = None
 
     @property
     def places(self) -> tuple[CameraPlace, ...]:
