@@ -54,6 +54,10 @@ class ClientProcess:
         self.ask("open", peer=peer.number, url=f"opc.tcp://127.0.0.1:{port}/", **more)
         return peer
 
+    def attack(self, do, port, **more):
+        """One of the attacks of _Attacker; what the server let it do, if anything."""
+        return self.ask(do, peer="attacker", url=f"opc.tcp://127.0.0.1:{port}/", **more)
+
     def freeze(self):
         """Stay connected and take nothing more."""
         self._process.send_signal(signal.SIGSTOP)
@@ -187,6 +191,73 @@ class _Session:
         self.client.uaclient.protocol.transport.abort()
 
 
+class _Attacker:
+    """What no client of good will does."""
+
+    async def come_without_security(self, url, certificate=""):
+        client = await self._connected(url)
+        with _showing(bytes.fromhex(certificate)):
+            await client.open_secure_channel()
+        return await self._enter(client)
+
+    async def take_over_a_session(self, url, token, security="", opens=True):
+        from asyncua import ua
+        from asyncua.ua.uaerrors import UaError
+
+        client = await self._connected(url, security)
+        if opens:
+            await client.open_secure_channel()
+        client.uaclient.protocol.authentication_token = ua.NodeId(token)
+        with contextlib.suppress(UaError, TimeoutError, ConnectionError):
+            await client.uaclient.activate_session(ua.ActivateSessionParameters())
+        return await self._look(client)
+
+    async def _enter(self, client):
+        from asyncua import ua
+
+        wanted = ua.CreateSessionParameters(RequestedSessionTimeout=60_000)
+        wanted.ClientDescription.ApplicationUri = "urn:attacker"
+        wanted.EndpointUrl = client.server_url.geturl()
+        await client.uaclient.create_session(wanted)
+        await client.uaclient.activate_session(ua.ActivateSessionParameters())
+        return await self._look(client)
+
+    async def _look(self, client):
+        from asyncua import ua
+
+        node = client.get_node(ua.ObjectIds.Server_ServerStatus_CurrentTime)
+        return f"it read {await node.read_value()}"
+
+    async def _connected(self, url, security=""):
+        from asyncua import Client
+
+        client = Client(url, timeout=5)
+        if security:
+            await client.set_security_string(security)
+        await client.connect_socket()
+        await client.send_hello()
+        return client
+
+
+@contextlib.contextmanager
+def _showing(certificate):
+    """Send a certificate with a request that is signed by nobody."""
+    from unittest.mock import patch
+
+    from asyncua import ua
+    from asyncua.common import connection
+
+    write = connection.struct_to_binary
+
+    def writing(part):
+        if isinstance(part, ua.AsymmetricAlgorithmHeader):
+            part.SenderCertificate = certificate or None
+        return write(part)
+
+    with patch.object(connection, "struct_to_binary", writing):
+        yield
+
+
 def _plain(value):
     if isinstance(value, list):
         return [_plain(one) for one in value]
@@ -199,7 +270,7 @@ async def _answer(sessions, order):
     from asyncua.ua.uaerrors import UaError
 
     do, peer = order.pop("do"), order.pop("peer")
-    session = sessions.setdefault(peer, _Session())
+    session = _Attacker() if peer == "attacker" else sessions.setdefault(peer, _Session())
     try:
         return {"said": await getattr(session, do)(**order)}
     except (UaError, ConnectionError, TimeoutError) as error:
