@@ -138,7 +138,8 @@ async def _add_variable(line: Node, index: int, variable: Variable) -> None:
     await _describe(node, variable.text + unit)
     if variable.unit:
         units = ua.EUInformation(DisplayName=ua.LocalizedText(variable.unit))
-        await node.add_property(ua.NodeId(0, index), ua.QualifiedName("EngineeringUnits", 0), units)
+        units_id = ua.NodeId(f"{LINE}.{variable.name}.EngineeringUnits", index)
+        await node.add_property(units_id, ua.QualifiedName("EngineeringUnits", 0), units)
 
 
 async def _add_list(line: Node, index: int) -> None:
@@ -158,8 +159,14 @@ async def _add_list(line: Node, index: int) -> None:
 
 async def _add_events(server: Server, line: Node, index: int) -> list[Any]:
     """One event for the line itself, one for those who listen to the whole server."""
-    fields = [(one.name, ua.VariantType[one.kind]) for one in FIELDS]
-    kind = await server.create_custom_event_type(index, EVENT_TYPE, properties=fields)
+    kind = await server.nodes.base_event_type.add_object_type(
+        ua.NodeId(EVENT_TYPE, index), ua.QualifiedName(EVENT_TYPE, index)
+    )
+    for one in FIELDS:
+        of_type = ua.VariantType[one.kind]
+        named = ua.NodeId(f"{EVENT_TYPE}.{one.name}", index), ua.QualifiedName(one.name, index)
+        default = ua.Variant(ua.get_default_value(of_type), of_type)
+        await kind.add_property(*named, default, datatype=ua.NodeId(of_type.value))
     events = []
     for emitter in (line, server.nodes.server):
         generator = await server.get_event_generator(kind, emitter)

@@ -1,4 +1,4 @@
-"""Who gets a channel and a session of a secured server, tried by clients of good and of ill will."""
+"""Who gets a channel and a session of a secured server: clients of good and of ill will try."""
 
 import gc
 import shutil
