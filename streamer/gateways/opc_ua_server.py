@@ -134,9 +134,12 @@ class OpcUaServer:
         nodes = await add_line(server)
         methods = Methods(self._settings.stop == "on", self._desk.ask, nodes)
         await methods.add()
-        if not self._stop.is_set():
-            await server.start()
+        if self._stop.is_set():
+            return
+        await server.start()
+        try:
             await self._work(nodes, methods)
+        finally:
             await _end(server)
 
     async def _prepare(self, server: LineServer) -> None:

