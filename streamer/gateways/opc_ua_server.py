@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from streamer.gateways import extra
 from streamer.gateways.opc_ua_channels import Sessions, channel_policies, endpoints
 from streamer.gateways.opc_ua_methods import Methods
-from streamer.gateways.opc_ua_nodes import add_line
+from streamer.gateways.opc_ua_nodes import LineNodes, add_line
 from streamer.gateways.opc_ua_security import Trust, read_identity
 from streamer.gateways.opc_ua_values import Shown
 from streamer.gateways.opc_ua_wire import LineServer, bound
@@ -26,7 +26,6 @@ with extra("opcua"):
 
 if TYPE_CHECKING:
     from streamer.gateway_sections import OpcUaGateway
-    from streamer.gateways.opc_ua_nodes import LineNodes
     from streamer.line_status import Command, CommandAnswer
     from streamer.message import Alarm
 
