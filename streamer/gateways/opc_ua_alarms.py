@@ -22,10 +22,11 @@ _NS_PER_S = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of an event; `kind` is a built-in type of OPC UA."""
+    """One field of an event or column of the list; `kind` is a built-in type of OPC UA."""
 
     name: str
     kind: str
+    text: str
     read: Callable[[Alarm], FieldValue]
 
 
@@ -35,43 +36,90 @@ def utc(time_ns: int) -> datetime | None:
 
 
 FIELDS = (
-    Field("AlarmId", "String", lambda a: a.id),
-    Field("AlarmSequence", "Int64", lambda a: a.sequence),
-    Field("AlarmKind", "String", lambda a: a.kind.value),
-    Field("AlarmState", "String", lambda a: a.state.value),
-    Field("AlarmCondition", "String", lambda a: a.condition.value),
-    Field("AlarmBy", "String", lambda a: a.by),
-    Field("Signal", "String", lambda a: a.signal),  # NE 107, of a system alarm
-    Field("Roll", "String", lambda a: a.roll),
-    Field("Camera", "String", lambda a: a.camera),
-    Field("DownFirst", "Double", lambda a: a.region.down_first),  # all four in mm
-    Field("DownEnd", "Double", lambda a: a.region.down_end),
-    Field("CrossFirst", "Double", lambda a: a.region.cross_first),
-    Field("CrossEnd", "Double", lambda a: a.region.cross_end),
-    Field("EncoderFirst", "Int64", lambda a: a.encoder_first),
-    Field("EncoderEnd", "Int64", lambda a: a.encoder_end),
-    Field("Peak", "Double", lambda a: a.peak),  # in units of the alarm level
-    Field("Threshold", "String", lambda a: a.threshold),
-    Field("TravelDistance", "Double", lambda a: a.travel_mm),  # mm, from capture to this message
-    Field("CapturedTime", "DateTime", lambda a: utc(a.captured_ns)),
-    Field("ScoredTime", "DateTime", lambda a: utc(a.scored_ns)),
-    Field("ConfigDigest", "String", lambda a: a.config_digest),
-    Field("ModelDigest", "String", lambda a: a.model_digest),
+    Field("AlarmId", "String", "Id, for Acknowledge", lambda a: a.id),
+    Field(
+        "AlarmSequence",
+        "Int64",
+        "Count of the sink's messages, without holes",
+        lambda a: a.sequence,
+    ),
+    Field("AlarmKind", "String", "defect, not_inspected or system", lambda a: a.kind.value),
+    Field("AlarmState", "String", "new, update or end", lambda a: a.state.value),
+    Field(
+        "AlarmCondition",
+        "String",
+        "Where it stands after ISA-18.2: unacknowledged, acknowledged, latched, normal, ...",
+        lambda a: a.condition.value,
+    ),
+    Field("AlarmBy", "String", "Who brought the condition about", lambda a: a.by),
+    Field("Signal", "String", "NE 107 signal of a system alarm, else empty", lambda a: a.signal),
+    Field("Roll", "String", "Name of the roll", lambda a: a.roll),
+    Field("Camera", "String", "Name of the camera", lambda a: a.camera),
+    Field(
+        "DownFirst",
+        "Double",
+        "Begin down-web, in mm from the start of the roll",
+        lambda a: a.region.down_first,
+    ),
+    Field("DownEnd", "Double", "End down-web, in mm", lambda a: a.region.down_end),
+    Field(
+        "CrossFirst",
+        "Double",
+        "Begin cross-web, in mm from the left edge",
+        lambda a: a.region.cross_first,
+    ),
+    Field("CrossEnd", "Double", "End cross-web, in mm", lambda a: a.region.cross_end),
+    Field("EncoderFirst", "Int64", "Encoder counts at the begin", lambda a: a.encoder_first),
+    Field("EncoderEnd", "Int64", "Encoder counts at the end", lambda a: a.encoder_end),
+    Field("Peak", "Double", "Highest score, in units of the alarm level", lambda a: a.peak),
+    Field("Threshold", "String", "Where the alarm level comes from", lambda a: a.threshold),
+    Field(
+        "TravelDistance",
+        "Double",
+        "The web's way from capture to this message, in mm",
+        lambda a: a.travel_mm,
+    ),
+    Field(
+        "CapturedTime", "DateTime", "When its last line was captured", lambda a: utc(a.captured_ns)
+    ),
+    Field(
+        "ScoredTime",
+        "DateTime",
+        "When the verdict was there; null: nothing was scored",
+        lambda a: utc(a.scored_ns),
+    ),
+    Field("ConfigDigest", "String", "Of the configuration", lambda a: a.config_digest),
+    Field("ModelDigest", "String", "Of the model", lambda a: a.model_digest),
 )
 # Columns of the list of active alarms: arrays, for many a PLC reads no structures.
 COLUMNS = (
-    Field("Id", "String", lambda a: a.id),
-    Field("Kind", "String", lambda a: a.kind.value),
-    Field("Condition", "String", lambda a: a.condition.value),
-    Field("Severity", "UInt16", lambda a: SEVERITIES[a.severity]),
-    Field("Signal", "String", lambda a: a.signal),
-    Field("DownFirst", "Double", lambda a: a.region.down_first),
-    Field("DownEnd", "Double", lambda a: a.region.down_end),
-    Field("CrossFirst", "Double", lambda a: a.region.cross_first),
-    Field("CrossEnd", "Double", lambda a: a.region.cross_end),
-    Field("EncoderFirst", "Int64", lambda a: a.encoder_first),
-    Field("EncoderEnd", "Int64", lambda a: a.encoder_end),
-    Field("Text", "String", lambda a: a.text),
+    Field("Id", "String", "Id, for Acknowledge", lambda a: a.id),
+    Field("Kind", "String", "defect, not_inspected or system", lambda a: a.kind.value),
+    Field("Condition", "String", "Where it stands after ISA-18.2", lambda a: a.condition.value),
+    Field(
+        "Severity",
+        "UInt16",
+        "1 to 1000: low 200, medium 500, high 800",
+        lambda a: SEVERITIES[a.severity],
+    ),
+    Field("Signal", "String", "NE 107 signal of a system alarm, else empty", lambda a: a.signal),
+    Field(
+        "DownFirst",
+        "Double",
+        "Begin down-web, in mm from the start of the roll",
+        lambda a: a.region.down_first,
+    ),
+    Field("DownEnd", "Double", "End down-web, in mm", lambda a: a.region.down_end),
+    Field(
+        "CrossFirst",
+        "Double",
+        "Begin cross-web, in mm from the left edge",
+        lambda a: a.region.cross_first,
+    ),
+    Field("CrossEnd", "Double", "End cross-web, in mm", lambda a: a.region.cross_end),
+    Field("EncoderFirst", "Int64", "Encoder counts at the begin", lambda a: a.encoder_first),
+    Field("EncoderEnd", "Int64", "Encoder counts at the end", lambda a: a.encoder_end),
+    Field("Text", "String", "For a person", lambda a: a.text),
 )
 
 

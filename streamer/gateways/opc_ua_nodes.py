@@ -155,6 +155,7 @@ async def _add_list(line: Node, index: int) -> None:
             datatype=ua.NodeId(kind.value),
         )
         await node.write_value_rank(ua.ValueRank.OneDimension)
+        await _describe(node, column.text)
 
 
 async def _add_events(server: Server, line: Node, index: int) -> list[Any]:
@@ -166,7 +167,8 @@ async def _add_events(server: Server, line: Node, index: int) -> list[Any]:
         of_type = ua.VariantType[one.kind]
         named = ua.NodeId(f"{EVENT_TYPE}.{one.name}", index), ua.QualifiedName(one.name, index)
         default = ua.Variant(ua.get_default_value(of_type), of_type)
-        await kind.add_property(*named, default, datatype=ua.NodeId(of_type.value))
+        node = await kind.add_property(*named, default, datatype=ua.NodeId(of_type.value))
+        await _describe(node, one.text)
     events = []
     for emitter in (line, server.nodes.server):
         generator = await server.get_event_generator(kind, emitter)

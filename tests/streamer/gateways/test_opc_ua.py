@@ -43,6 +43,13 @@ def fast():
     gc.collect()
 
 
+@pytest.fixture(scope="module")
+def opened():
+    """One gateway for all tests that leave it as it was."""
+    with gateway(stop="on") as shared:
+        yield shared
+
+
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return probe.getsockname()[1]
@@ -113,49 +120,40 @@ def told(opened, peer, shown, **values):
     until(came)
 
 
-def test_a_stage_that_hangs_shows_as_invalid_whatever_it_showed_last(clients):
-    with gateway() as opened:
-        peer = clients.open(opened.port)
-        told(opened, peer, view(7), Heartbeat=7, DataValid=True)
-        time.sleep(STALE_S + 0.3)
-        assert peer.read("Heartbeat", "DataValid", "NotInspectedActive", "RunState") == [
-            (7, "UncertainLastUsableValue"),
-            (False, "Good"),
-            (True, "Good"),
-            ("error", "Good"),
-        ]
-        told(opened, peer, view(8), Heartbeat=8, DataValid=True, Reason="")
+def test_a_stage_that_hangs_shows_as_invalid_whatever_it_showed_last(opened, clients):
+    peer = clients.open(opened.port)
+    told(opened, peer, view(7), Heartbeat=7, DataValid=True)
+    time.sleep(STALE_S + 0.3)
+    assert peer.read("Heartbeat", "DataValid", "NotInspectedActive", "RunState") == [
+        (7, "UncertainLastUsableValue"),
+        (False, "Good"),
+        (True, "Good"),
+        ("error", "Good"),
+    ]
+    told(opened, peer, view(8), Heartbeat=8, DataValid=True, Reason="")
 
 
-def test_clients_read_and_call_but_write_nothing(clients):
-    with gateway() as opened:
-        peer = clients.open(opened.port)
-        told(opened, peer, view(1), DataValid=True)
-        for name, value in (("DataValid", False), ("Roll", "x"), ("LastAnswer", "x")):
-            with pytest.raises(RefusedError, match="BadUserAccessDenied"):
-                peer.write(name, value)
-        assert peer.value("Roll") == "roll-1"
+def test_clients_read_and_call_but_write_nothing(opened, clients):
+    peer = clients.open(opened.port)
+    told(opened, peer, view(1), DataValid=True)
+    for name, value in (("DataValid", False), ("Roll", "x"), ("LastAnswer", "x")):
+        with pytest.raises(RefusedError, match="BadUserAccessDenied"):
+            peer.write(name, value)
+    assert peer.value("Roll") == "roll-1"
 
 
-def test_the_line_stops_only_where_that_is_allowed_and_never_starts(clients):
-    for stop, refusal in (("off", "BadNotExecutable"), ("on", None)):
-        with gateway(stop=stop) as opened:
-            peer = clients.open(opened.port)
-            if refusal:
-                with pytest.raises(RefusedError, match=refusal):
-                    peer.call("Stop")
-            else:
-                assert peer.call("Stop") == "GoodCompletesAsynchronously"
-            asked = [one.kind for one in opened.take_commands()]
-            assert asked == ([] if refusal else [CommandKind.STOP])
-            with pytest.raises(RefusedError, match="BadNotSupported"):
-                peer.call("Start")
-            assert "linescan run" in peer.value("LastAnswer")
-            peer.drop()
+def test_the_line_stops_on_demand_but_never_starts(opened, clients):
+    peer = clients.open(opened.port)
+    assert peer.call("Stop") == "GoodCompletesAsynchronously"
+    assert [one.kind for one in opened.take_commands()] == [CommandKind.STOP]
+    with pytest.raises(RefusedError, match="BadNotSupported"):
+        peer.call("Start")
+    assert "linescan run" in peer.value("LastAnswer")
+    assert opened.take_commands() == ()
 
 
-def test_the_answer_of_the_sink_is_that_of_the_method(clients):
-    with gateway() as opened, ThreadPoolExecutor(1) as calling:
+def test_the_answer_of_the_sink_is_that_of_the_method(opened, clients):
+    with ThreadPoolExecutor(1) as calling:
         peer = clients.open(opened.port)
         told(opened, peer, view(1, alarm(1)), DataValid=True)
         call = calling.submit(peer.call, "Acknowledge", alarm(1).id)
@@ -168,24 +166,23 @@ def test_the_answer_of_the_sink_is_that_of_the_method(clients):
         assert call.result(10) == "Good"
 
 
-def test_two_alarms_a_beat_come_all_in_order_and_hold_up_no_beat(clients):
+def test_two_alarms_a_beat_come_all_in_order_and_hold_up_no_beat(opened, clients):
     """Two a beat of 100 ms are 1,200 a minute."""
-    with gateway() as opened:
-        peer = clients.open(opened.port, emitter="Server")
-        told(opened, peer, view(1), DataValid=True)
-        known, latest_s = (), 0.0
-        for beat in range(2, 42):
-            fresh = tuple(alarm(2 * beat + n) for n in (0, 1))
-            known += fresh
-            began_s = time.monotonic()
-            opened.show(view(beat, *known, news=fresh))
-            until(lambda beat=beat: peer.value("Heartbeat") == beat)
-            latest_s = max(latest_s, time.monotonic() - began_s)
-            time.sleep(max(0.0, 0.1 - (time.monotonic() - began_s)))
-        assert latest_s < MOST_LATE_S
-        until(lambda: len(peer.events()) >= len(known))
-        assert [event["AlarmId"] for event in peer.events()] == [one.id for one in known]
-        assert peer.value("AlarmList.Id") == [one.id for one in known]
+    peer = clients.open(opened.port, emitter="Server")
+    told(opened, peer, view(1), DataValid=True)
+    known, latest_s = (), 0.0
+    for beat in range(2, 42):
+        fresh = tuple(alarm(2 * beat + n) for n in (0, 1))
+        known += fresh
+        began_s = time.monotonic()
+        opened.show(view(beat, *known, news=fresh))
+        until(lambda beat=beat: peer.value("Heartbeat") == beat)
+        latest_s = max(latest_s, time.monotonic() - began_s)
+        time.sleep(max(0.0, 0.1 - (time.monotonic() - began_s)))
+    assert latest_s < MOST_LATE_S
+    until(lambda: len(peer.events()) >= len(known))
+    assert [event["AlarmId"] for event in peer.events()] == [one.id for one in known]
+    assert peer.value("AlarmList.Id") == [one.id for one in known]
 
 
 def test_a_server_that_has_ended_is_noticed():
