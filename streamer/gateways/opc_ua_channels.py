@@ -43,10 +43,17 @@ def endpoints(policy: str) -> list[ua.SecurityPolicyType]:
 def channel_policies(
     policy: str, identity: Identity | None, trust: Trust | None
 ) -> Sequence[SecurityPolicyFactory]:
-    """What channels may be opened by."""
+    """What channels may be opened by.
+
+    Raises:
+        ValueError: security is asked for, but not what it needs.
+    """
     rules = SimpleRoleRuleset()
-    if identity is None or trust is None:
+    if policy == "none":
         return [SecurityPolicyFactory(SecurityPolicyNone, _OPEN[1], permission_ruleset=rules)]
+    if identity is None or trust is None:
+        msg = f"an identity and a trust must be given with policy {policy}, got none"
+        raise ValueError(msg)
     secured = [_TrustedOnly(trust, mode, identity, rules) for _, mode in _MODES[policy]]
     asking = SecurityPolicyFactory(_Discovery, _OPEN[1], permission_ruleset=_Nothing())
     return [*secured, asking]

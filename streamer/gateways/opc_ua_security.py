@@ -53,7 +53,7 @@ def read_identity(settings: OpcUaGateway) -> Identity | None:
         OSError: a file cannot be read; the text names it.
         ValueError: it holds no certificate, no RSA key, or they do not belong together.
     """
-    if settings.certificate is None or settings.private_key is None:
+    if settings.policy == "none" or settings.certificate is None or settings.private_key is None:
         return None
     certificate = _certificate(_content("certificate", settings.certificate))
     if certificate is None:
@@ -90,6 +90,20 @@ class Trust:
             _LOG.warning("gateways.opc_ua.trusted cannot be read: %s", error)
             return []
         return [one for one in map(_certificate, contents) if one is not None]
+
+
+def read_trust(settings: OpcUaGateway) -> Trust | None:
+    """Whom to trust as the configuration says; None when everybody may come in.
+
+    Raises:
+        OSError: there is no such folder; the text names it.
+    """
+    if settings.policy == "none" or settings.trusted is None:
+        return None
+    if not settings.trusted.is_dir():
+        msg = f"gateways.opc_ua.trusted must be a folder, got {settings.trusted}"
+        raise NotADirectoryError(msg)
+    return Trust(settings.trusted)
 
 
 def _content(name: str, path: Path) -> bytes:

@@ -16,7 +16,7 @@ from streamer.gateways import extra
 from streamer.gateways.opc_ua_channels import Sessions, channel_policies, endpoints
 from streamer.gateways.opc_ua_methods import Methods
 from streamer.gateways.opc_ua_nodes import LineNodes, add_line
-from streamer.gateways.opc_ua_security import Trust, read_identity
+from streamer.gateways.opc_ua_security import read_identity, read_trust
 from streamer.gateways.opc_ua_values import Shown
 from streamer.gateways.opc_ua_wire import LineServer, bound
 from streamer.line_ports import LineView
@@ -91,10 +91,8 @@ class OpcUaServer:
             OSError: the address cannot be bound, or a file not be read; the text names it.
             ValueError: certificate and key are none, or do not belong together.
         """
-        secured = settings.policy != "none"
         self._settings, self._desk = settings, desk
-        self._identity = read_identity(settings) if secured else None
-        self._trust = Trust(settings.trusted) if secured and settings.trusted else None
+        self._identity, self._trust = read_identity(settings), read_trust(settings)
         self._listener = bound(settings.host, settings.port)
         self.port = int(self._listener.getsockname()[1])
         self._stop, self._wake = asyncio.Event(), asyncio.Event()

@@ -9,7 +9,8 @@ from asyncua.server.internal_session import InternalSession
 
 from streamer.gateway_sections import OpcUaGateway
 from streamer.gateways.opc_ua import OpcUa
-from streamer.gateways.opc_ua_channels import CALLER, Sessions, endpoints
+from streamer.gateways.opc_ua_channels import CALLER, Sessions, channel_policies, endpoints
+from streamer.gateways.opc_ua_security import Trust
 from tests.streamer.gateways.contract import alarm, view
 from tests.streamer.gateways.mbpoll import until
 from tests.streamer.gateways.opc_certificates import make_application
@@ -138,3 +139,9 @@ def test_without_security_anybody_comes_in_and_nobody_has_a_name():
     assert everybody.get_user(None, username="admin").role.name == "User"
     assert CALLER.get() == ""
     assert [kind.name for kind in endpoints("none")] == ["NoSecurity"]
+
+
+def test_security_that_is_asked_for_is_never_left_out(tmp_path):
+    with pytest.raises(ValueError, match="must be given with policy sign"):
+        channel_policies("sign", None, Trust(tmp_path))
+    assert len(channel_policies("none", None, None)) == 1

@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from streamer.gateway_sections import OpcUaGateway
-from streamer.gateways.opc_ua_security import Trust, read_identity
+from streamer.gateways.opc_ua_security import Trust, read_identity, read_trust
 from tests.streamer.gateways.opc_certificates import DAY, make_application
 
 
@@ -27,7 +27,7 @@ def client(folder):
 
 
 def settings(server, **changes):
-    named = {"certificate": server.certificate, "private_key": server.private_key}
+    named = {"certificate": server.certificate, "private_key": server.private_key, "policy": "sign"}
     return OpcUaGateway(**{**named, **changes})
 
 
@@ -121,3 +121,18 @@ def test_an_expired_certificate_of_the_server_is_told_but_does_not_end_the_line(
     old = make_application(tmp_path, "old", first=-2 * DAY, last=-DAY)
     assert read_identity(settings(old)) is not None
     assert "is not valid now: clients will refuse it" in caplog.text
+
+
+def test_a_folder_that_is_none_is_named_before_anything_is_served(tmp_path):
+    one = OpcUaGateway(policy="sign", trusted=tmp_path / "gone")
+    with pytest.raises(NotADirectoryError, match="gateways.opc_ua.trusted must be a folder.*gone"):
+        read_trust(one)
+    assert read_trust(OpcUaGateway(policy="sign", trusted=tmp_path)) == Trust(tmp_path)
+
+
+def test_without_security_no_file_is_needed_or_read(tmp_path):
+    one = OpcUaGateway(
+        certificate=tmp_path / "a", private_key=tmp_path / "b", trusted=tmp_path / "c"
+    )
+    assert read_identity(one) is None
+    assert read_trust(one) is None
