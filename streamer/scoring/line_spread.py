@@ -43,17 +43,18 @@ class LineSpread:
         """The least noise of the grey: of what is left when the roughness is known."""
         return self.noises[0] * float(np.sqrt(1 - self.correlation**2))
 
-    def distance(self, means: Sequence[ScoreArray]) -> ScoreArray:
-        """Mahalanobis distance of the means of all channels, each (rows, strips), float32 >= 0."""
-        scaled = [
-            one * np.float32(1 / noise) for one, noise in zip(means, self.noises, strict=True)
-        ]
-        if len(scaled) == 1:
-            return np.abs(scaled[0])
-        grey, rough = scaled
-        squares = grey * grey + rough * rough - np.float32(2 * self.correlation) * grey * rough
-        distance: ScoreArray = np.sqrt(squares * np.float32(1 / (1 - self.correlation**2)))
-        return distance
+    def squared_distance(self, means: Sequence[ScoreArray]) -> ScoreArray:
+        """Mahalanobis, of the means of all channels, each (rows, strips), float32 >= 0."""
+        grey = means[0] * np.float32(1 / self.noises[0])
+        squares = np.square(grey, out=grey)
+        if len(self.noises) == 1:
+            return squares
+        # What of the roughness the grey does not say.
+        left = float(np.sqrt(1 - self.correlation**2))
+        rough = means[1] * np.float32(1 / (self.noises[1] * left))
+        rough -= means[0] * np.float32(self.correlation / (self.noises[0] * left))
+        squares += np.square(rough, out=rough)
+        return squares
 
 
 def learn_spread(means: Sequence[ScoreArray]) -> LineSpread:
@@ -83,5 +84,5 @@ def largest_distance(beyond: Fixed, strips: int, spreads: Sequence[LineSpread]) 
     """(channels, rows, strips) to (rows, strips): the largest of all lines through each strip."""
     largest = np.zeros(beyond.shape[1:], np.float32)
     for means, spread in zip(channel_means(beyond, strips), spreads, strict=True):
-        np.maximum(largest, spread.distance(means), out=largest)
-    return largest
+        np.maximum(largest, spread.squared_distance(means), out=largest)
+    return np.sqrt(largest, out=largest)
