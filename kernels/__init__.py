@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from kernels.choice import Running, running
     from kernels.cuda import load_cuda
-    from kernels.light import LightTable, flat_field
+    from kernels.light import LightTable, LineCorrection, SampleFill, flat_field
     from kernels.memory import MedianMemory
     from kernels.native import LoadReport, load_native
     from kernels.ops import (
@@ -27,10 +27,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LightTable",
+    "LineCorrection",
     "LoadReport",
     "MedianAccumulator",
     "MedianMemory",
     "Running",
+    "SampleFill",
     "backends",
     "channel_range",
     "fca_score",
@@ -45,7 +47,7 @@ __all__ = [
 _MODULES = {
     "choice": ("Running", "running"),
     "cuda": ("load_cuda",),
-    "light": ("LightTable", "flat_field"),
+    "light": ("LightTable", "LineCorrection", "SampleFill", "flat_field"),
     "memory": ("MedianMemory",),
     "native": ("LoadReport", "load_native"),
     "ops": (

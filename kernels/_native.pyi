@@ -76,17 +76,39 @@ def counted_medians(
     threads: int,
 ) -> None: ...
 def replace_counts(totals: Tensor, entering: Tensor, leaving: Tensor) -> None: ...
-def flat_bytes(
-    raw: NDArray[np.uint8],
-    gain: NDArray[np.uint16],
-    offset: NDArray[np.uint16],
-    corrected: NDArray[np.uint8],
-    path: str,
-) -> None: ...
-def flat_words(
-    raw: NDArray[np.uint16],
-    gain: NDArray[np.uint16],
-    offset: NDArray[np.uint32],
-    corrected: NDArray[np.uint16],
-    path: str,
-) -> None: ...
+
+class ByteCorrection:
+    def __init__(
+        self,
+        gain: NDArray[np.uint16],
+        offset: NDArray[np.unsignedinteger],
+        filled: NDArray[np.int64],
+        left: NDArray[np.int64],
+        right: NDArray[np.int64],
+        right_share: NDArray[np.uint32],
+        path: str,
+    ) -> None: ...
+    def correct(
+        self,
+        raw: NDArray[np.unsignedinteger],
+        first: int,
+        corrected: NDArray[np.unsignedinteger],
+    ) -> None: ...
+
+class WordCorrection:
+    def __init__(
+        self,
+        gain: NDArray[np.uint16],
+        offset: NDArray[np.unsignedinteger],
+        filled: NDArray[np.int64],
+        left: NDArray[np.int64],
+        right: NDArray[np.int64],
+        right_share: NDArray[np.uint32],
+        path: str,
+    ) -> None: ...
+    def correct(
+        self,
+        raw: NDArray[np.unsignedinteger],
+        first: int,
+        corrected: NDArray[np.unsignedinteger],
+    ) -> None: ...

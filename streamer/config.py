@@ -11,6 +11,7 @@ from pydantic import model_validator
 
 from streamer.camera_sections import GenicamSource, GentlSource
 from streamer.correction_sections import Correction, Edges, IgnoreZone, Light
+from streamer.decision_section import Decision
 from streamer.gateway_sections import Gateways
 from streamer.grading_section import Grading, PieceRange
 from streamer.presets import PresetName, overridden, with_preset
@@ -19,7 +20,6 @@ from streamer.sections import (
     Alarms,
     Backbone,
     Calibration,
-    Decision,
     Kernels,
     Limits,
     Method,

@@ -86,6 +86,64 @@ class WebhookGateway(Section):
         return self
 
 
+class MqttGateway(Section):
+    """State, alarms and commands through an MQTT broker."""
+
+    mode: OnOrOff = "off"
+    host: str = Field(default=LOOPBACK, min_length=1)
+    port: Port | None = None
+    prefix: str = Field(default="linescan", min_length=1, max_length=200)
+    client_id: str | None = Field(default=None, min_length=1, max_length=200)
+    user: str | None = None
+    password_file: Path | None = None
+    tls: OnOrOff = "off"
+    ca_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+    plain_password: OnOrOff = "off"
+    commands: OnOrOff = "on"
+    interval_s: float = Field(default=0.5, ge=0.1, le=60)
+    keepalive_s: int = Field(default=2, ge=1, le=3600)
+    most_waiting: int = Field(default=10_000, ge=1, le=1_000_000)
+
+    @property
+    def broker_port(self) -> int:
+        """The configured port, or the usual one."""
+        return self.port or (8883 if self.tls == "on" else 1883)
+
+    @model_validator(mode="after")
+    def _has_a_topic(self) -> MqttGateway:
+        if re.search(r"[+#\x00-\x1f\x7f]|^[/$]|/$|//", self.prefix):
+            msg = f"prefix must be a topic as plant/line1, without + and #, got {self.prefix!r}"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _keeps_its_secrets(self) -> MqttGateway:
+        if self.password_file is not None and self.user is None:
+            msg = f"user must be given with password_file, got {self.password_file}"
+            raise ValueError(msg)
+        named = self.ca_file or self.certificate_file or self.key_file
+        if named and self.tls == "off":
+            msg = f"tls must be on for certificates, got off and {named}"
+            raise ValueError(msg)
+        if self.key_file and not self.certificate_file:
+            msg = f"certificate_file must be given with key_file, got {self.key_file}"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _tells_nobody_the_password(self) -> MqttGateway:
+        is_open = self.tls == "off" and not is_loopback(self.host)
+        if is_open and self.password_file is not None and self.plain_password == "off":
+            msg = (
+                f"tls must be on when a password goes to another machine, got {self.host}; "
+                "plain_password: on sends it for everybody on the way to read"
+            )
+            raise ValueError(msg)
+        return self
+
+
 class AlarmLogGateway(Section):
     """Alarms into files, one JSON object a line."""
 
@@ -101,6 +159,7 @@ class Gateways(Section):
     modbus: ModbusGateway = ModbusGateway()
     page: PageGateway = PageGateway()
     webhook: WebhookGateway = WebhookGateway()
+    mqtt: MqttGateway = MqttGateway()
     alarm_log: AlarmLogGateway = AlarmLogGateway()
 
     @property

@@ -389,7 +389,8 @@ class Alarm:
     the verdict on it was there (0: nothing was scored), `raised_ns` when this message was made;
     `travel_mm` is the web's way from the first to the last of them. `condition_ns` is the time of
     `condition`, `by` who brought it about, `until_ns` when shelving ends. `threshold` says where
-    the alarm level of a defect comes from.
+    the alarm level of a defect comes from; `repeat_mm` is the pitch of a mark that comes again, of
+    others 0.
     """
 
     id: str
@@ -416,6 +417,7 @@ class Alarm:
     condition_ns: int = 0
     by: str = ""
     until_ns: int = 0
+    repeat_mm: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -262,16 +262,6 @@ class Calibration(Section):
     lanes: Literal["shared", "pooled"] = "shared"
 
 
-class Decision(Section):
-    """From the map to defects; levels are in units of the alarm level."""
-
-    grow_ratio: float = Field(default=0.6, gt=0, le=1)
-    min_area_mm2: float = Field(default=0.0, ge=0)
-    reannounce_m: Level = 1.0
-    evidence_level: Level = 1.0
-    max_open_regions: int = Field(default=10000, ge=1)
-
-
 class Kernels(Section):
     """Which implementation of the scoring may run."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TypeAlias
 
 import numpy as np
@@ -66,11 +67,7 @@ class TileGrid:
         The last one may be narrower; a rest narrower than `smallest` could never learn a profile
         of its own and widens its neighbour.
         """
-        firsts = list(range(0, self.columns, self.tile_columns))
-        if len(firsts) > 1 and self.columns - firsts[-1] < self.smallest:
-            firsts.pop()
-        ends = (*firsts[1:], self.columns)
-        return tuple(Interval(first, end) for first, end in zip(firsts, ends, strict=True))
+        return _lanes_of(self.columns, self.tile_columns, self.smallest)
 
     @property
     def halo_share(self) -> float:
@@ -83,6 +80,15 @@ class TileGrid:
 
     def _lane_width(self, lane: Interval) -> int:
         return min(lane.end + self.halo, self.columns) - max(lane.first - self.halo, 0)
+
+
+@cache
+def _lanes_of(columns: int, tile_columns: int, smallest: int) -> tuple[Interval, ...]:
+    firsts = list(range(0, columns, tile_columns))
+    if len(firsts) > 1 and columns - firsts[-1] < smallest:
+        firsts.pop()
+    ends = (*firsts[1:], columns)
+    return tuple(Interval(first, end) for first, end in zip(firsts, ends, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

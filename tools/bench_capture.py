@@ -88,13 +88,14 @@ class Figures:
     watch_mpix_s: float
     cut_mpix_s: float
     both_mpix_s: float
+    cut_ratio_tiles: float
     both_ratio_web: float
     both_ratio_tiles: float
     load: float
 
     @property
     def reaches_goals(self) -> bool:
-        """Speed, and share of a copy of the bytes that are handed over."""
+        """Speed, and share of a copy of the bytes that are handed over, the watch included."""
         return self.both_mpix_s >= LEAST_MPIX_S and self.both_ratio_tiles >= LEAST_RATIO
 
 
@@ -214,6 +215,7 @@ def figures_of(
         watch_mpix_s=pixels / watch / 1e6,
         cut_mpix_s=pixels / cutting / 1e6,
         both_mpix_s=pixels / both / 1e6,
+        cut_ratio_tiles=copy_tiles / cutting,
         both_ratio_web=copy_web / both,
         both_ratio_tiles=copy_tiles / both,
         load=os.getloadavg()[0],
@@ -227,14 +229,14 @@ def table(figures: list[Figures]) -> str:
         f"web's bytes), {first.kernel}, one core, Mpix/s of web, {first.rounds} blocks",
         "",
         "| bits | copy web | copy tiles | watch light | correct and cut | both | "
-        "both / copy web | both / copy tiles | load | goals |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "cut / copy tiles | both / copy web | both / copy tiles | load | goals |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [
         f"| {one.bits} | {one.copy_web_mpix_s:.0f} | {one.copy_tiles_mpix_s:.0f} | "
         f"{one.watch_mpix_s:.0f} | {one.cut_mpix_s:.0f} | {one.both_mpix_s:.0f} | "
-        f"{one.both_ratio_web:.2f} | {one.both_ratio_tiles:.2f} | {one.load:.1f} | "
-        f"{'reached' if one.reaches_goals else 'missed'} |"
+        f"{one.cut_ratio_tiles:.2f} | {one.both_ratio_web:.2f} | {one.both_ratio_tiles:.2f} | "
+        f"{one.load:.1f} | {'reached' if one.reaches_goals else 'missed'} |"
         for one in figures
     ]
     return "\n".join(lines)

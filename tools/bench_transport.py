@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import multiprocessing
 import os
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,6 @@ from kernel_goals import Goal, goal_table, ratio
 from transport_ends import Job, run_capture_end, run_worker_end
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from transport_ends import EndNotes, Kind
 
 MIB = 1 << 20
@@ -39,7 +38,8 @@ class Handover:
     `p50_ms`, `p99_ms` until the scorer has the tile, `read_p99_ms` until it has read every byte.
     `capture_cpu_ms` and `worker_cpu_ms` are CPU time per tile, the work of the source included.
     `outside` are tiles that found no slot. A control has tiny tiles as often as the others come:
-    what the stages and the machine take without any pixels.
+    what the stages and the machine take without any pixels. Rounds count from 0; a control is the
+    last of its round at its rate.
     """
 
     kind: Kind
@@ -53,6 +53,7 @@ class Handover:
     capture_cpu_ms: float
     worker_cpu_ms: float
     outside: int
+    round: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,6 @@ class Report:
     def goals(self) -> list[Goal]:
         """What the transport is to reach."""
         at = {(one.kind, one.rate_mb_s): one for one in self.handovers if one.side == SIDE}
-        sockets, shared = at["sockets", IPC_MB_S], at["shared_memory", SHARED_MB_S]
         gain = ratio(at["shared_memory", None].reached_mb_s, at["sockets", None].reached_mb_s)
         grown = [
             Goal(f"growth in an hour at {rate:g} MB/s, {one.kind}", REACH_GROWTH_MB, mb, "MB")
@@ -94,49 +94,94 @@ class Report:
             for mb in (one.in_an_hour(rate * 1e6 / MIB * HOUR_S),)
         ]
         return [
-            Goal(f"p99 at {IPC_MB_S:g} MB/s, sockets (ipc)", REACH_P99_MS, sockets.p99_ms),
-            Goal(f"p99 at {SHARED_MB_S:g} MB/s, shared memory", REACH_P99_MS, shared.p99_ms),
+            self._quiet_p99("sockets", IPC_MB_S, "sockets (ipc)"),
+            self._quiet_p99("shared_memory", SHARED_MB_S, "shared memory"),
             Goal("most, shared memory to sockets", 1.0, gain, "x", at_least=True),
             *grown,
         ]
+
+    def _quiet_p99(self, kind: Kind, rate: float, name: str) -> Goal:
+        """The median over rounds that are chosen by their control alone, whatever they found.
+
+        Where that is late itself, the machine is, and the round says nothing about pixels.
+        """
+        at_rate = [one for one in self.handovers if one.rate_mb_s in (rate, _control_rate(rate))]
+        floor = {one.round: one.p99_ms for one in at_rate if one.side != SIDE}
+        found = {o.round: o.p99_ms for o in at_rate if o.side == SIDE and o.kind == kind}
+        quiet = [n for n in found if floor.get(n, math.inf) <= REACH_P99_MS]
+        p99_ms = float(np.median([found[n] for n in quiet])) if quiet else None
+        control = f"control {np.median([floor[n] for n in quiet]):.2f} ms" if quiet else "none"
+        what = f"p99 at {rate:g} MB/s, {name}, {len(quiet)} of {len(found)} rounds quiet, {control}"
+        return Goal(what, REACH_P99_MS, p99_ms)
+
+
+def _control_rate(rate_mb_s: float) -> float:
+    """As many tiny tiles as whole ones."""
+    return rate_mb_s * TINY_SIDE**2 / SIDE**2
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print JSON instead of the tables")
     parser.add_argument("--seconds", type=float, default=10, help="length of a paced run")
+    parser.add_argument("--rounds", type=int, default=1, help="of the runs that have a goal")
+    real = "run both ends before everything else on this machine (SCHED_FIFO; needs the right to)"
+    parser.add_argument("--realtime", action="store_true", help=real)
     parser.add_argument("--soak-tiles", type=int, default=0, help="small tiles to look for growth")
     arguments = parser.parse_args()
     if arguments.seconds <= 0:
         parser.error(f"--seconds must be > 0, got {arguments.seconds:g}")
-    report = measure(arguments.seconds, arguments.soak_tiles)
+    if arguments.rounds < 1:
+        parser.error(f"--rounds must be >= 1, got {arguments.rounds}")
+    if arguments.realtime:
+        run_before_others()
+    report = measure(arguments.seconds, arguments.soak_tiles, arguments.rounds)
     print(json.dumps(as_json(report), indent=2) if arguments.json else as_text(report))
 
 
-def measure(seconds: float, soak_tiles: int = 0) -> Report:
+def run_before_others() -> None:
+    """Give this process, and those that it starts, the lowest real-time priority.
+
+    Other work then waits, as on a machine that has none: what is measured is the line's own.
+
+    Raises:
+        PermissionError: this user may not.
+    """
+    os.sched_setscheduler(
+        0, os.SCHED_FIFO, os.sched_param(os.sched_get_priority_min(os.SCHED_FIFO))
+    )
+
+
+def measure(seconds: float, soak_tiles: int = 0, rounds: int = 1) -> Report:
     """All runs one after the other, so that their ratios are of one machine in one state."""
     load = os.getloadavg()[0]
-    handovers, growths = list(_handovers(seconds)), []
+    handovers = [_handover(_paced(*run, seconds)) for run in ONCE]
+    for number in range(rounds):
+        handovers += [replace(_handover(_paced(*run, seconds)), round=number) for run in EACH_ROUND]
+    growths: list[Growth] = []
     if soak_tiles:
         growths = [_growth(kind, soak_tiles) for kind in ("sockets", "shared_memory")]
     return Report(copy_mb_s(), handovers, growths, (load, os.getloadavg()[0]))
 
 
-def _handovers(seconds: float) -> Iterator[Handover]:
-    pairs: tuple[tuple[Kind, float | None], ...] = (
-        ("sockets", IPC_MB_S),
-        ("shared_memory", IPC_MB_S),
-        ("sockets", SHARED_MB_S),
-        ("shared_memory", SHARED_MB_S),
-        ("sockets", None),
-        ("shared_memory", None),
-    )
-    for kind, rate in pairs:
-        tiles = WARM_UP_TILES + max(10, round(seconds * (rate or 2 * SHARED_MB_S) * 1e6 / MIB))
-        yield _handover(Job(kind, SIDE, tiles, rate))
-    for rate in (IPC_MB_S, SHARED_MB_S):
-        tiles = WARM_UP_TILES + max(10, round(seconds * rate * 1e6 / MIB))
-        yield _handover(Job("sockets", TINY_SIDE, tiles, rate * TINY_SIDE**2 / SIDE**2))
+ONCE: tuple[tuple[Kind, int, float | None], ...] = (
+    ("shared_memory", SIDE, IPC_MB_S),
+    ("sockets", SIDE, SHARED_MB_S),
+    ("sockets", SIDE, None),
+    ("shared_memory", SIDE, None),
+)
+EACH_ROUND: tuple[tuple[Kind, int, float], ...] = (
+    ("sockets", SIDE, IPC_MB_S),
+    ("sockets", TINY_SIDE, IPC_MB_S),
+    ("shared_memory", SIDE, SHARED_MB_S),
+    ("sockets", TINY_SIDE, SHARED_MB_S),
+)
+
+
+def _paced(kind: Kind, side: int, rate: float | None, seconds: float) -> Job:
+    """As many tiles of any size as whole ones come at that rate in so many seconds."""
+    tiles = WARM_UP_TILES + max(10, round(seconds * (rate or 2 * SHARED_MB_S) * 1e6 / MIB))
+    return Job(kind, side, tiles, rate if rate is None or side == SIDE else _control_rate(rate))
 
 
 def _handover(job: Job) -> Handover:

@@ -27,7 +27,7 @@ from streamer.calibration import CalibrationTarget
 from streamer.compose.geometry import web_geometry
 from streamer.config import SimulatorSource
 from streamer.config_file import load_config
-from streamer.decision import EIGHT_NEIGHBOURS, SEED_LEVEL
+from streamer.regions import EIGHT_NEIGHBOURS, SEED_LEVEL
 from streamer.scoring.brightness import LightStrip, learn_brightness, log_brightness
 from streamer.scoring.line_contrast import log_contrast, strips_per_cell, turned_contrast
 from streamer.scoring.line_profile import LineStrip, learn_lines

@@ -67,6 +67,11 @@ class Job:
         return TileGrid(self.side, core, self.side, HALO, HALO, HALO, HALO)
 
     @property
+    def block_lines(self) -> int:
+        """Lines of a camera's block: no tile waits for others that the same block completes."""
+        return min(BLOCK_LINES, max(1, self.grid.tile_lines // 4))
+
+    @property
     def lines(self) -> int:
         """Lines of the whole web, so that every row but the last is a whole tile."""
         return self.tiles * self.grid.tile_lines
@@ -108,7 +113,7 @@ class PacedSource:
         self.format = WebFormat(job.side, 1, 8, "paced")
         self._job, self._line, self._started = job, 0, time.monotonic()
         random = np.random.default_rng(0)
-        self._web = random.integers(0, 255, (BLOCK_LINES, job.side), np.uint8)
+        self._web = random.integers(0, 255, (job.block_lines, job.side), np.uint8)
 
     def read_into(self, buffer: PixelArray) -> LineBlock | None:
         """The next block when it is due."""
@@ -146,7 +151,7 @@ def run_capture_end(job: Job, folder: Path) -> EndNotes:
         Origin("bench", "cam0", "none"),
         job.grid,
         DispatchSettings("block", CAPACITY, 2, 10_000, 60_000),
-        BLOCK_LINES,
+        job.block_lines,
         30_000,
         "one",
         "paced",

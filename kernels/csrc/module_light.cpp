@@ -4,7 +4,11 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "checks.h"
 #include "paths.h"
@@ -14,10 +18,13 @@ namespace nb = nanobind;
 namespace {
 
 template <class Item>
-using Table = nb::ndarray<Item, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Table = nb::ndarray<const Item, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 template <class Item>
 using Lines = nb::ndarray<Item, nb::ndim<2>, nb::device::cpu>;
+
+using linescan::require;
+using linescan::SampleFill;
 
 int64_t size(size_t length) { return static_cast<int64_t>(length); }
 
@@ -26,71 +33,146 @@ struct Span {
   uintptr_t end;
 };
 
-// The addresses between the lowest and the highest sample.
+// The addresses between the lowest and the highest of `samples` from `first` on in all lines.
 template <class Level>
-Span span_of(const Lines<Level>& lines) {
-  const auto at = reinterpret_cast<uintptr_t>(lines.data());
-  const int64_t far = (size(lines.shape(0)) - 1) * lines.stride(0);
-  const int64_t first = far < 0 ? far : 0;
-  const int64_t end = (far < 0 ? 0 : far) + size(lines.shape(1));
-  return {at + static_cast<uintptr_t>(first) * sizeof(Level),
+Span span_of(const Level* first, int64_t far, int64_t samples) {
+  const auto at = reinterpret_cast<uintptr_t>(first);
+  const int64_t low = far < 0 ? far : 0;
+  const int64_t end = (far < 0 ? 0 : far) + samples;
+  return {at + static_cast<uintptr_t>(low) * sizeof(Level),
           at + static_cast<uintptr_t>(end) * sizeof(Level)};
 }
 
-template <class Level>
-void require_apart(const Lines<const Level>& raw, const Lines<Level>& corrected) {
-  if (raw.size() == 0) return;
-  const Span from = span_of(raw);
-  const Span to = span_of(corrected);
-  linescan::require(from.end <= to.first || to.end <= from.first,
-                    "corrected must lie apart from raw",
-                    static_cast<int64_t>(to.first - from.first));
+bool is_before(const SampleFill& one, const SampleFill& other) { return one.sample < other.sample; }
+
+std::vector<SampleFill> fills_of(const Table<int64_t>& filled, const Table<int64_t>& left,
+                                 const Table<int64_t>& right, const Table<uint32_t>& share,
+                                 int64_t samples) {
+  const int64_t count = size(filled.size());
+  for (const int64_t length : {size(left.size()), size(right.size()), size(share.size())}) {
+    require(length == count, "left, right and right_share must be as many as filled", length);
+  }
+  std::vector<SampleFill> fills;
+  for (int64_t n = 0; n < count; ++n) {
+    fills.push_back({filled.data()[n], left.data()[n], right.data()[n], share.data()[n]});
+    const SampleFill& one = fills.back();
+    require(n == 0 || is_before(fills[static_cast<size_t>(n) - 1], one), "filled must rise",
+            one.sample);
+    for (const int64_t place : {one.sample, one.left, one.right}) {
+      require(place >= 0 && place < samples, "fills must be within the line", place);
+    }
+    require(one.right_share <= 1u << linescan::kShareBits, "right_share must be <= 4096",
+            one.right_share);
+  }
+  for (const SampleFill& one : fills) {
+    for (const int64_t source : {one.left, one.right}) {
+      require(
+          !std::binary_search(fills.begin(), fills.end(), SampleFill{source, 0, 0, 0}, is_before),
+          "what a sample is filled from must not be filled itself", source);
+    }
+  }
+  return fills;
 }
 
-template <class Field, class Level, class Offset>
-Field field_of(const Lines<const Level>& raw, const Table<const uint16_t>& gain,
-               const Table<const Offset>& offset, const Lines<Level>& corrected) {
-  const int64_t lines = size(raw.shape(0));
-  const int64_t samples = size(raw.shape(1));
-  linescan::require(lines == 0 || samples < 2 || raw.stride(1) == 1,
-                    "samples of raw must lie side by side", raw.stride(1));
-  linescan::require(lines == 0 || samples < 2 || corrected.stride(1) == 1,
-                    "samples of corrected must lie side by side", corrected.stride(1));
-  linescan::require(size(gain.shape(0)) == samples, "gain must have the samples of a line",
-                    size(gain.shape(0)));
-  linescan::require(size(offset.shape(0)) == samples, "offset must have the samples of a line",
-                    size(offset.shape(0)));
-  linescan::require(size(corrected.shape(0)) == lines, "corrected must have the lines of raw",
-                    size(corrected.shape(0)));
-  linescan::require(size(corrected.shape(1)) == samples, "corrected must have the samples of raw",
-                    size(corrected.shape(1)));
-  require_apart(raw, corrected);
-  return {raw.data(), gain.data(),   offset.data(),    lines,
-          samples,    raw.stride(0), corrected.data(), corrected.stride(0)};
-}
+// A gain and an offset for each sample of a line, and what is filled from others.
+template <class Level, class Offset>
+class Correction {
+ public:
+  using Task = linescan::LightField<Level, Offset>;
 
-void flat_bytes(const Lines<const uint8_t>& raw, const Table<const uint16_t>& gain,
-                const Table<const uint16_t>& offset, const Lines<uint8_t>& corrected,
-                const std::string& path) {
-  const auto field = field_of<linescan::ByteField>(raw, gain, offset, corrected);
-  const nb::gil_scoped_release release;
-  linescan::flat_kernel(path).bytes(field);
-}
+  Correction(const Table<uint16_t>& gain, const Table<Offset>& offset, const Table<int64_t>& filled,
+             const Table<int64_t>& left, const Table<int64_t>& right,
+             const Table<uint32_t>& right_share, const std::string& path)
+      : gain_(gain.data(), gain.data() + gain.size()),
+        offset_(offset.data(), offset.data() + offset.size()),
+        fills_(fills_of(filled, left, right, right_share, size(gain.size()))),
+        kernel_(linescan::flat_kernel(path)) {
+    require(offset_.size() == gain_.size(), "offset must be as many as gain", size(offset_.size()));
+  }
 
-void flat_words(const Lines<const uint16_t>& raw, const Table<const uint16_t>& gain,
-                const Table<const uint32_t>& offset, const Lines<uint16_t>& corrected,
-                const std::string& path) {
-  const auto field = field_of<linescan::WordField>(raw, gain, offset, corrected);
-  const nb::gil_scoped_release release;
-  linescan::flat_kernel(path).words(field);
+  // Lines of all samples, from sample `first` on, into as many as `corrected` has.
+  void correct(const Lines<const Level>& raw, int64_t first, const Lines<Level>& corrected) const {
+    const Task task = task_of(raw, first, corrected);
+    const nb::gil_scoped_release release;
+    if constexpr (sizeof(Level) == 1) {
+      kernel_.bytes(task);
+    } else {
+      kernel_.words(task);
+    }
+  }
+
+ private:
+  Task task_of(const Lines<const Level>& raw, int64_t first, const Lines<Level>& corrected) const {
+    const int64_t lines = size(raw.shape(0));
+    const int64_t samples = size(corrected.shape(1));
+    const int64_t whole = size(gain_.size());
+    require(size(raw.shape(1)) == whole, "raw must have the samples of a line", size(raw.shape(1)));
+    require(size(corrected.shape(0)) == lines, "corrected must have the lines of raw",
+            size(corrected.shape(0)));
+    require(first >= 0 && first <= whole, "first must be within the line", first);
+    require(samples <= whole - first, "corrected must end with the line at the latest", samples);
+    require(lines == 0 || whole < 2 || raw.stride(1) == 1, "samples of raw must lie side by side",
+            raw.stride(1));
+    require(lines == 0 || samples < 2 || corrected.stride(1) == 1,
+            "samples of corrected must lie side by side", corrected.stride(1));
+    const auto [begin, end] = fills_within(first, first + samples);
+    const Task task{raw.data() + first,
+                    gain_.data() + first,
+                    offset_.data() + first,
+                    samples > 0 ? lines : 0,
+                    samples,
+                    raw.stride(0),
+                    corrected.data(),
+                    corrected.stride(0),
+                    first,
+                    fills_.data() + begin,
+                    end - begin};
+    require_apart(task, whole);
+    return task;
+  }
+
+  std::pair<int64_t, int64_t> fills_within(int64_t first, int64_t end) const {
+    const auto at = [this](int64_t sample) {
+      const SampleFill wanted{sample, 0, 0, 0};
+      return std::lower_bound(fills_.begin(), fills_.end(), wanted, is_before) - fills_.begin();
+    };
+    return {at(first), at(end)};
+  }
+
+  // Fills read the whole line.
+  void require_apart(const Task& task, int64_t whole) const {
+    if (task.lines == 0) return;
+    const int64_t last = task.lines - 1;
+    const bool part = fills_.empty();
+    const Span from = span_of(part ? task.raw : task.raw - task.first, last * task.raw_step,
+                              part ? task.samples : whole);
+    const Span to = span_of(task.corrected, last * task.corrected_step, task.samples);
+    require(from.end <= to.first || to.end <= from.first, "corrected must lie apart from raw",
+            static_cast<int64_t>(to.first - from.first));
+  }
+
+  std::vector<uint16_t> gain_;
+  std::vector<Offset> offset_;
+  std::vector<SampleFill> fills_;
+  linescan::FlatKernel kernel_;
+};
+
+template <class Level, class Offset>
+void define(nb::module_& module, const char* name) {
+  using Kind = Correction<Level, Offset>;
+  nb::class_<Kind>(module, name, "A gain and an offset per sample of a line, and fills.")
+      .def(nb::init<const Table<uint16_t>&, const Table<Offset>&, const Table<int64_t>&,
+                    const Table<int64_t>&, const Table<int64_t>&, const Table<uint32_t>&,
+                    const std::string&>(),
+           nb::arg("gain"), nb::arg("offset"), nb::arg("filled"), nb::arg("left"), nb::arg("right"),
+           nb::arg("right_share"), nb::arg("path"))
+      .def("correct", &Kind::correct, nb::arg("raw"), nb::arg("first"), nb::arg("corrected"),
+           "Lines from sample `first` on into `corrected`.");
 }
 
 }  // namespace
 
 void define_light(nb::module_& module) {
-  const char* said = "Lines with a gain and an offset per sample into `corrected`.";
-  module.def("flat_bytes", &flat_bytes, nb::arg("raw"), nb::arg("gain"), nb::arg("offset"),
-             nb::arg("corrected"), nb::arg("path"), said);
-  module.def("flat_words", &flat_words, nb::arg("raw"), nb::arg("gain"), nb::arg("offset"),
-             nb::arg("corrected"), nb::arg("path"), said);
+  define<uint8_t, uint16_t>(module, "ByteCorrection");
+  define<uint16_t, uint32_t>(module, "WordCorrection");
 }

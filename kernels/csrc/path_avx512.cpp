@@ -1,7 +1,6 @@
 // The kernels in 64-byte vectors.
 #include "count_form.h"
 #include "fast_form.h"
-#include "flat_form.h"
 #include "median_form.h"
 #include "simd_avx512.h"
 
@@ -12,7 +11,5 @@ FastKernel fast_kernel_avx512(int side, int stride) { return kernel_for<Avx512>(
 MedianKernel median_kernel_avx512(int side) { return median_kernel_for<Avx512>(side); }
 
 CountKernel count_kernel_avx512(int side) { return count_kernel_for<Avx512>(side); }
-
-FlatKernel flat_kernel_avx512() { return flat_kernel_here(); }
 
 }  // namespace linescan

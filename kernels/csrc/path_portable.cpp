@@ -1,7 +1,6 @@
 // The kernels in 16-byte vectors.
 #include "count_form.h"
 #include "fast_form.h"
-#include "flat_form.h"
 #include "median_form.h"
 #include "simd_portable.h"
 
@@ -12,7 +11,5 @@ FastKernel fast_kernel_portable(int side, int stride) { return kernel_for<Portab
 MedianKernel median_kernel_portable(int side) { return median_kernel_for<Portable>(side); }
 
 CountKernel count_kernel_portable(int side) { return count_kernel_for<Portable>(side); }
-
-FlatKernel flat_kernel_portable() { return flat_kernel_here(); }
 
 }  // namespace linescan

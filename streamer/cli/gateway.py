@@ -11,7 +11,7 @@ from streamer.cli.stage_options import ParentOption, ProcessOption, run_peer
 
 
 def gateway(
-    name: Annotated[str, typer.Argument(help="alarm_log: alarms into files.")],
+    name: Annotated[str, typer.Argument(help="A section of `gateways`, as alarm_log.")],
     config: ConfigOption = None,
     settings: SetOption = None,
     process: ProcessOption = "gateway",

@@ -15,8 +15,9 @@ from scipy import ndimage
 from streamer.cli.overlay import Box, draw_overlay
 from streamer.correction.web_grid import true_runs
 from streamer.decision import DecisionState, decide, finish
-from streamer.message import Interval, RegionMm
+from streamer.message import Interval, RegionMm, Severity
 from streamer.outputs.storage import write_atomically
+from streamer.severity import severity_of
 from streamer.web import Strip
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class FoundRegion:
     peak: float
     mean: float
     area_mm2: float
+    severity: Severity = Severity.LOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def find_regions(
     strip = Strip(0, lines, verdict.stride, scores, starts_piece=True, captured_ns=0)
     state, found = decide(DecisionState(), strip, settings)
     final = {defect.id: defect for defect in (*found, *finish(state, settings))}
-    regions = (_found(defect, settings.geometry) for defect in final.values())
+    regions = (_found(defect, settings) for defect in final.values())
     return tuple(sorted(regions, key=lambda region: -region.peak))
 
 
@@ -118,11 +120,14 @@ def write_report(report: Report, pixels: PixelArray, verdict: ImageVerdict, docu
     write_atomically(document, content.encode(), "report")
 
 
-def _found(defect: Defect, geometry: WebGeometry) -> FoundRegion:
+def _found(defect: Defect, settings: DecisionSettings) -> FoundRegion:
+    geometry = settings.geometry
     cross = (defect.region.cross_first, defect.region.cross_end)
     columns = Interval(*(round(mm / geometry.pixel_mm) for mm in cross))
     lines = Interval(defect.first_line, defect.end_line)
-    return FoundRegion(lines, columns, defect.region, defect.peak, defect.mean, defect.area_mm2)
+    figures = defect.peak, defect.mean, defect.area_mm2
+    severity = severity_of(defect, settings.severity)
+    return FoundRegion(lines, columns, defect.region, *figures, severity)
 
 
 def masked_of(verdict: ImageVerdict, pixels: PixelArray, geometry: WebGeometry) -> Masked:

@@ -30,8 +30,8 @@ from streamer.cli.stills import (
     still_of,
 )
 from streamer.compose.calibration_web import simulated_webs
+from streamer.compose.decision import decision_settings
 from streamer.compose.geometry import web_geometry
-from streamer.decision import DecisionSettings
 from streamer.outputs.storage import StorageError
 from streamer.scoring import open_scorer
 from streamer.scoring.fca import use_threads
@@ -233,13 +233,8 @@ def _report(
     path: Path, pixels: PixelArray, verdict: ImageVerdict, inspection: Inspection
 ) -> Report:
     chosen, spec, profile = inspection.config, inspection.backbone.spec, verdict.profile
-    decision, geometry = chosen.decision, web_geometry(chosen, pixels.shape[1])
-    limits = DecisionSettings(
-        geometry,
-        decision.grow_ratio,
-        decision.min_area_mm2,
-        max_open_regions=decision.max_open_regions,
-    )
+    geometry = web_geometry(chosen, pixels.shape[1])
+    limits = decision_settings(chosen, geometry)
     calibration, highest = profile.calibration, np.nanmax(verdict.scores)
     return Report(
         image=str(path),

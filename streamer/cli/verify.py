@@ -15,9 +15,9 @@ from streamer.cli.agreement import Judgement, Tolerance, compare, departures, wo
 from streamer.cli.image_report import find_regions
 from streamer.cli.stills import still_lesson
 from streamer.compose.calibration_web import simulated_webs
+from streamer.compose.decision import decision_settings
 from streamer.compose.geometry import web_geometry
 from streamer.correction.still import Still
-from streamer.decision import DecisionSettings
 from streamer.scoring.features import Edges, embed_web
 from streamer.scoring.image_scorer import score_image
 
@@ -168,8 +168,7 @@ def judge(pixels: PixelArray, backbone: Backbone, config: Config) -> Judgement:
     spec, geometry = backbone.spec, web_geometry(config, pixels.shape[1])
     lesson = still_lesson(Still(pixels), config, spec)
     verdict = score_image(pixels, backbone, lesson)
-    decision = config.decision
-    limits = DecisionSettings(geometry, decision.grow_ratio, decision.min_area_mm2)
+    limits = decision_settings(config, geometry)
     whole = [size // spec.stride * spec.stride for size in pixels.shape[:2]]
     features = embed_web(backbone, pixels[: whole[0], : whole[1]], Edges())
     return Judgement(

@@ -20,6 +20,7 @@ from streamer.compose.cameras import (
     open_camera,
     tiles_endpoint,
 )
+from streamer.compose.decision import decision_settings, repeat_settings, severity_rules
 from streamer.compose.geometry import largest_tile, tile_grid, web_geometry
 from streamer.compose.heap import keep_freed_memory
 from streamer.compose.recorders import (
@@ -32,8 +33,8 @@ from streamer.compose.recorders import (
 from streamer.compose.tile_links import chosen_slots, tile_inlets, tile_outlet
 from streamer.compose.verdict_limits import status_limits, threshold
 from streamer.config import Config, ConfigError
-from streamer.decision import DecisionSettings
 from streamer.dispatch import DispatchSettings
+from streamer.message import Interval
 from streamer.protocol import Resume
 from streamer.scoring.rolling_plan import RollingPlan
 from streamer.sources.camera_port import CameraFault
@@ -52,6 +53,7 @@ from streamer.transport.zeromq import ZmqHub
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from streamer.decision import DecisionSettings
     from streamer.ports import LineSource, Outlet, RollSummary, WebFormat
     from streamer.web import WebGeometry
 
@@ -263,11 +265,13 @@ def run_sink(setting: Setting) -> RollSummary:
         for alarm in left_over:
             subscribers.publish(alarm)
         # Last, so that a taken endpoint leaves no roll behind that never began.
+        rules = severity_rules(config)
         folder = config.roll.folder / name
-        record = QueuedRecord(lambda: RollFolder(folder, config, geometry, stride))
+        record = QueuedRecord(lambda: RollFolder(folder, config, geometry, stride, rules))
         opened.callback(record.close)
         cameras = "+".join(camera_names(config))
-        origin = AlarmOrigin(name, cameras, config.digest, geometry, *threshold(config, geometry))
+        level = threshold(config, geometry)
+        origin = AlarmOrigin(name, cameras, config.digest, geometry, *level, rules)
         plan = SinkPlan(
             origin,
             _decision_settings(config, geometry),
@@ -277,6 +281,7 @@ def run_sink(setting: Setting) -> RollSummary:
             ORPHAN_TIMEOUT_MS,
             camera_places(config),
             status_limits(config, geometry),
+            repeat_settings(config),
         )
         pulse = stage_pulse(setting, hub, "sink")
         outputs = SinkOutputs(record, alarms, subscribers, book, memory)
@@ -306,14 +311,13 @@ def run_recorder(setting: Setting) -> None:
 
 
 def _decision_settings(config: Config, geometry: WebGeometry) -> DecisionSettings:
-    decision = config.decision
-    return DecisionSettings(
-        geometry,
-        decision.grow_ratio,
-        decision.min_area_mm2,
-        decision.reannounce_m,
-        decision.max_open_regions,
-    )
+    places = camera_places(config)
+    lanes = [
+        Interval(place.columns.first + lane.first, place.columns.first + lane.end)
+        for place in places
+        for lane in tile_grid(config, place.columns.size).lanes
+    ]
+    return decision_settings(config, geometry, lanes)
 
 
 def stage_pulse(setting: Setting, hub: ZmqHub, stage: str, *watchers: Outlet) -> Pulse:

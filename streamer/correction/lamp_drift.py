@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -66,7 +67,8 @@ class LampWatch:
     _count: int = 0
     _levels: deque[float] = field(default_factory=lambda: deque(maxlen=LONGEST_WINDOW))
     _first: list[Reals] = field(default_factory=list)
-    _start: Reals | None = None
+    _start: Reals | None = None  # of each column, relative to their median
+    _inside: NDArray[np.bool_] | None = None  # columns that were web then, and far from its edges
     _start_level: float | None = None
     _columns: deque[Reals] = field(default_factory=lambda: deque(maxlen=DARK_SEGMENTS))
 
@@ -76,12 +78,15 @@ class LampWatch:
         wanted = self._wanted
         return 0.0 if wanted is None or not self._levels else 1 - self._present / wanted
 
+    def ends_before(self, line: int) -> bool:
+        """Whether the present segment is over when lines from `line` on come next."""
+        return line // self.plan.segment_lines > self._segment
+
     def enter(self, line: int) -> None:
         """Lines from `line` on come next: segments that end before it are judged."""
-        segment = line // self.plan.segment_lines
-        if segment > self._segment:
+        if self.ends_before(line):
             self._judge()
-            self._segment = segment
+            self._segment = line // self.plan.segment_lines
 
     def add(self, sums: Reals, count: int) -> None:
         """Sums (columns,) of `count` sampled lines, corrected but for the factor."""
@@ -96,14 +101,14 @@ class LampWatch:
 
     @property
     def _present(self) -> float:
-        return float(np.median(self._levels))
+        return statistics.median(self._levels)
 
     def _judge(self) -> None:
         if self._sums is None or self._count == 0:
             return
         means = self._sums / self._count
         self._sums, self._count = None, 0
-        level = float(np.median(means))
+        level = _median(means)
         if level <= 0:
             return  # no web, or no picture: nothing to be learnt about the lamp
         self._levels.append(level)
@@ -123,8 +128,11 @@ class LampWatch:
             return
         self._first.append(means)
         if len(self._first) == FIRST_SEGMENTS:
-            self._start = np.median(self._first, axis=0)
-            self._start_level = float(np.median(self._start))
+            start = np.median(self._first, axis=0)
+            self._start_level = float(np.median(start))
+            self._start = start / self._start_level
+            web = np.abs(self._start - 1) < LEVEL_WEB
+            self._inside = ~maximum_filter1d(~web, 2 * GUARD + 1, mode="constant")
             self._first.clear()
 
     def _follow(self, factor: float) -> None:
@@ -139,19 +147,29 @@ class LampWatch:
 
     def _dust(self) -> tuple[str, ...]:
         """Columns that were web at the start and have stayed darker than it since."""
-        if self._start is None or len(self._columns) < DARK_SEGMENTS:
+        if self._start is None or self._inside is None or len(self._columns) < DARK_SEGMENTS:
             return ()
-        start = self._start / np.median(self._start)
-        web = np.abs(start - 1) < LEVEL_WEB
-        inside = ~maximum_filter1d(~web, 2 * GUARD + 1, mode="constant")
-        now = np.median(self._columns, axis=0)
-        dark = inside & (now < (1 - DARK_SHARE) * start)
+        limit, times = (1 - DARK_SHARE) * self._start, np.zeros(len(self._start), np.uint8)
+        for seen in self._columns:
+            times += seen < limit
+        # A median costs much, and hardly a column can be dark: half of its segments must be.
+        dark = self._inside & (times >= DARK_SEGMENTS // 2)
+        if dark.any():
+            now = np.median([seen[dark] for seen in self._columns], axis=0)
+            dark[dark] = now < limit[dark]
         runs = runs_of(dark)
         if not runs:
             return ()
         named = ", ".join(f"{first}-{end - 1}" for first, end in runs[:3])
         more = f" and {len(runs) - 3} more" if len(runs) > 3 else ""
         return (f"columns {named}{more} have gone dark: dust on lens, lamp or sensor?",)
+
+
+def _median(levels: Reals) -> float:
+    """Of (columns,); as numpy's, without what that does around it."""
+    half = len(levels) // 2
+    middle = np.partition(levels, (max(half - 1, 0), half))[half - 1 + len(levels) % 2 : half + 1]
+    return float(middle.mean())
 
 
 def runs_of(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:

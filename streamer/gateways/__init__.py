@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streamer.config import Config
-    from streamer.ports import Gateway
+    from streamer.line_ports import Gateway
 
 
 @contextmanager
@@ -47,6 +47,11 @@ def open_gateway(name: str, config: Config) -> Gateway:
             from streamer.gateways.webhook import Webhook
 
             return Webhook(config.gateways.webhook)
+        case "mqtt":
+            with extra("mqtt"):
+                from streamer.gateways.mqtt import Mqtt
+
+            return Mqtt(config.gateways.mqtt)
         case "alarm_log":
             from streamer.gateways.alarm_log import AlarmLog
 

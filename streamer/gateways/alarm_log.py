@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from streamer.gateway_sections import AlarmLogGateway
+    from streamer.line_ports import LineView
     from streamer.line_status import Command
-    from streamer.ports import LineView
 
 BYTES_PER_MB = 1_000_000
 
 
 class AlarmLog:
-    """Appends what is news; see ports.Gateway.
+    """Appends what is news; see line_ports.Gateway.
 
     A line is whole or absent after a crash of this process. What was active before it started is
     written again, as the sink tells it: a reader takes (publisher, sequence) once.

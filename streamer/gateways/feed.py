@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import zmq
 
 from streamer.gateways.follower import AlarmFollower
+from streamer.line_ports import LineView
 from streamer.outputs.line_message import (
     decode_alarm,
     decode_answer,
@@ -17,7 +18,6 @@ from streamer.outputs.line_message import (
     decode_status,
     encode_command,
 )
-from streamer.ports import LineView
 
 if TYPE_CHECKING:
     from streamer.line_status import Command, CommandAnswer, LineStatus, MapRows
@@ -32,7 +32,7 @@ MOST_ROWS = 1_000  # of the live map, between two views
 
 
 class SinkFeed:
-    """Follows one sink, whenever either of them starts; see ports.LineFeed."""
+    """Follows one sink, whenever either of them starts; see line_ports.LineFeed."""
 
     def __init__(self, publish: str, snapshot: str) -> None:
         """Connect; nothing need be bound there yet."""
@@ -69,12 +69,14 @@ class SinkFeed:
         rows, self._rows = tuple(self._rows[-MOST_ROWS:]), []
         answers, self._answers = tuple(self._answers), []
         follower = self._follower
+        # A snapshot may come before the first status: the alarms would pass for another sink's.
+        is_of_status = self._status is not None and self._status.publisher == follower.publisher
         return LineView(
             status=self._status,
             is_fresh=time.monotonic() - self._heard_s <= STALE_S,
-            is_synchronised=not follower.needs_snapshot,
+            is_synchronised=not follower.needs_snapshot and is_of_status,
             alarms=tuple(sorted(follower.active.values(), key=lambda alarm: alarm.sequence)),
-            news=follower.take_news(),
+            news=follower.take_news() if is_of_status else (),
             rows=rows,
             answers=answers,
         )

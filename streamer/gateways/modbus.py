@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from streamer.gateway_sections import ModbusGateway
     from streamer.gateways.modbus_queue import Shown
-    from streamer.ports import LineView
+    from streamer.line_ports import LineView
 
 _LOG = logging.getLogger(__name__)
 STALE_S = 0.5  # without a view: the stage hangs, whatever it showed last
@@ -37,7 +37,7 @@ EVERYTHING = "*"
 
 
 class ModbusTcp:
-    """Shows the line as registers, and takes what the PLC writes; see ports.Gateway."""
+    """Shows the line as registers, and takes what the PLC writes; see line_ports.Gateway."""
 
     def __init__(self, settings: ModbusGateway) -> None:
         """Listen; until something is shown, nothing is valid.

@@ -19,8 +19,8 @@ from streamer.message import DefectState
 
 if TYPE_CHECKING:
     from streamer.gateways.modbus_queue import Shown
+    from streamer.line_ports import LineView
     from streamer.line_status import LineStatus
-    from streamer.ports import LineView
 
 OUT_OF_SPECIFICATION = "out_of_specification"
 BLIND: dict[str, float] = {  # whatever was valid, a PLC that reads this must reject

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streamer.gateway_sections import PageGateway
+    from streamer.line_ports import LineView
     from streamer.line_status import Command
-    from streamer.ports import LineView
 
 MOST_COMMANDS = 100
 LONGEST_JOIN_S = 1.5
@@ -26,7 +26,7 @@ MM_PER_M = 1000.0
 
 
 class OperatorPage:
-    """Shows the line to browsers, Prometheus and health probes; see ports.Gateway."""
+    """Shows the line to browsers, Prometheus and health probes; see line_ports.Gateway."""
 
     def __init__(self, settings: PageGateway) -> None:
         """Listen and serve.

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from streamer.line_ports import LineView
 from streamer.line_status import RunState
-from streamer.ports import LineView
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from streamer.gateway_sections import WebhookGateway
+    from streamer.line_ports import LineView
     from streamer.line_status import Command
-    from streamer.ports import LineView
 
 _LOG = logging.getLogger(__name__)
 FIRST_PAUSE_S = 0.5
@@ -41,7 +41,7 @@ class Post:
 
 
 class Webhook:
-    """Posts what is news; see ports.Gateway.
+    """Posts what is news; see line_ports.Gateway.
 
     A message is repeated, and those after it wait, until it is taken (2xx), refused (another 4xx or
     3xx) or older than `keep_s`. When too many wait, the oldest goes. Each that went untold is

@@ -80,6 +80,7 @@ def alarm_schema() -> dict[str, Any]:
         "condition_ns": _COUNT,
         "by": {**_TEXT, "description": "who brought the condition about"},
         "until_ns": {**_COUNT, "description": "when shelving ends; 0: it is not shelved"},
+        "repeat_mm": {**_NUMBER, "description": "pitch of a mark that comes again, else 0"},
     }
     return _object(ALARM_SCHEMA, properties)
 

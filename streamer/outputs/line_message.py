@@ -134,7 +134,7 @@ def _encode(schema: str, record: dict[str, Any]) -> bytes:
 def _decode(schema: str, frame: bytes) -> dict[str, Any]:
     try:
         record = msgspec.json.decode(frame)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # the last: "[[[[.."
         msg = f"a message must be JSON, got: {error}"
         raise ValueError(msg) from None
     require(isinstance(record, dict), "a message must be a JSON object", type(record).__name__)

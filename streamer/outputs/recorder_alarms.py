@@ -17,7 +17,7 @@ MOST_WAITING = 10_000
 
 
 class RecorderAlarms:
-    """Passes alarms of defects to every recorder; see ports.AlarmOutput.
+    """Passes alarms of defects to every recorder; see line_ports.AlarmOutput.
 
     Those that a recorder does not take at once wait for the next `poll`, the oldest give way.
     """

@@ -6,7 +6,7 @@ import json
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from streamer.decision import MERGED, severity_of
+from streamer.decision import MERGED
 from streamer.message import DefectState, Interval
 from streamer.outputs.defect_log import CoverageRow, DefectLog, Evidence, Piece, read_log
 from streamer.outputs.evidence import EvidenceStore
@@ -17,6 +17,7 @@ from streamer.outputs.roll_map_coverage import coverage_of
 from streamer.outputs.roll_map_labels import Labelling, write_labels
 from streamer.outputs.roll_map_tiff import TIFF_NAME, write_tiff
 from streamer.outputs.storage import storage_errors
+from streamer.severity import DEFAULT_RULES, SeverityRules, severity_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from streamer.config import Config
     from streamer.message import Alarm, Defect, ScoreMap
     from streamer.ports import RollSummary
+    from streamer.repeats import Repeat
     from streamer.web import Strip, WebGeometry
 
 NS_PER_S = 1_000_000_000
@@ -33,14 +35,22 @@ NS_PER_S = 1_000_000_000
 class RollFolder:
     """Writes everything that is kept of one roll; see ports.RollRecord."""
 
-    def __init__(self, folder: Path, config: Config, geometry: WebGeometry, stride: int) -> None:
-        """Create the folder and its files.
+    def __init__(
+        self,
+        folder: Path,
+        config: Config,
+        geometry: WebGeometry,
+        stride: int,
+        severity: SeverityRules = DEFAULT_RULES,
+    ) -> None:
+        """Create the folder and its files; `severity` says how much its defects matter.
 
         Raises:
             FileExistsError: the folder holds a roll already.
             StorageError: it cannot be written.
         """
         self._folder, self._config, self._geometry = folder, config, geometry
+        self._severity = severity
         with storage_errors(folder, "roll folder"):
             folder.mkdir(parents=True, exist_ok=True)
         columns = -(-geometry.columns // stride)
@@ -93,8 +103,13 @@ class RollFolder:
         if defect.state is DefectState.END and defect.defect_class != MERGED:
             paths = self._evidence.write(defect)
             names = paths and Evidence(*(str(path.relative_to(self._folder)) for path in paths))
-        self._log.put_defect(defect, severity_of(defect), names)
+        self._log.put_defect(defect, severity_of(defect, self._severity), names)
         self._digests.add_defect(defect)
+
+    def add_repeat(self, repeat: Repeat) -> None:
+        """See ports.RollRecord."""
+        for number in repeat.defects:
+            self._log.put_repeat(number, repeat.id, repeat.period_mm)
 
     def add_alarm(self, alarm: Alarm) -> None:
         """See ports.RollRecord."""

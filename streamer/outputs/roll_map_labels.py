@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
-from streamer.decision import EIGHT_NEIGHBOURS, SEED_LEVEL
 from streamer.outputs.roll_map import create_levels, damage_named, open_map
 from streamer.outputs.roll_map_format import COVERAGE, DEFECTS, MAP_NAME, SHARD_ROWS, pool
 from streamer.outputs.roll_map_metadata import defect_attributes, labels_attributes
 from streamer.outputs.roll_map_rows import cells_of
 from streamer.outputs.storage import storage_errors
+from streamer.regions import EIGHT_NEIGHBOURS, SEED_LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

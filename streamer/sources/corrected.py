@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kernels.light import LightTable, flat_field
+from kernels.light import LightTable, LineCorrection, SampleFill
 from streamer.correction.bad_pixels import ColumnRepair
 from streamer.correction.flat_field import FlatField, black_level_field, flat_field_of
 from streamer.correction.lamp_drift import SAMPLED_EVERY, DriftPlan, LampWatch
@@ -21,8 +21,6 @@ from streamer.sources.line_slices import filler_of, slice_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    from numpy.typing import NDArray
 
     from streamer import config
     from streamer.ports import LineSource, WebFormat
@@ -51,40 +49,31 @@ def open_corrected(source: LineSource, light: config.Light, web: config.Web) -> 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LightCorrection:
-    """What is due to raw lines, a `message.Correction`: light by `table`, then bad columns.
+    """What is due to raw lines, a `message.Correction`: light, then bad columns.
 
     Bad columns are filled from corrected levels of good ones, wherever those lie: a part of a web
     has the bits of the whole.
     """
 
-    table: LightTable
-    repair: ColumnRepair
+    correct: LineCorrection
+    channels: int
 
     def __call__(self, raw: PixelArray, first_column: int, memory: PixelArray) -> None:
         """Correct raw lines from a column on into `memory`, as many columns as that has."""
-        end = first_column + memory.shape[1]
-        channels = memory.shape[2] if memory.ndim == 3 else 1
-        part = self.table.part(first_column * channels, end * channels)
-        flat_field(_flat(raw[:, first_column:end]), part, _flat(memory))
-        repair = self.repair.within(first_column, end)
-        if repair.bad.size:
-            # Both rise: the ends say where all of them lie, mostly among what is corrected already.
-            inside = repair.left[0] >= first_column and repair.right[-1] < end
-            left, right = (
-                memory[:, columns - first_column] if inside else self._columns(raw, columns)
-                for columns in (repair.left, repair.right)
-            )
-            memory[:, repair.bad - first_column] = repair.filled(left, right)
+        if self.channels == 1:
+            self.correct(raw, first_column, memory)
+        else:
+            self.correct(_flat(raw), first_column * self.channels, _flat(memory))
 
-    def _columns(self, raw: PixelArray, columns: NDArray[np.intp]) -> PixelArray:
-        """Single columns, corrected; they may lie beyond the part that is wanted."""
-        levels = np.ascontiguousarray(raw[:, columns])
-        gain, offset = (
-            each.reshape(raw.shape[1], -1)[columns].reshape(-1)
-            for each in (self.table.gain, self.table.offset)
-        )
-        table = LightTable(self.table.bits, gain, offset)
-        return flat_field(_flat(levels), table).reshape(levels.shape)
+
+def _fill_of(repair: ColumnRepair, channels: int) -> SampleFill:
+    """Of columns to that of their samples, each from its own channel."""
+    within = np.arange(channels)
+    filled, left, right = (
+        (columns[:, None] * channels + within).reshape(-1)
+        for columns in (repair.bad, repair.left, repair.right)
+    )
+    return SampleFill(filled, left, right, np.repeat(repair.right_share, channels))
 
 
 class CorrectedSource:
@@ -107,8 +96,9 @@ class CorrectedSource:
         rule = f"field must be for {form.columns} columns and {form.channels} channels"
         require(field.gain.shape == (form.columns, form.channels), rule, field.gain.shape)
         self._source, self._field, self._watch = source, field, LampWatch(plan)
-        self._repair = ColumnRepair.of(field.bad, form.columns)
+        self._fill = _fill_of(ColumnRepair.of(field.bad, form.columns), form.channels)
         self._light = f", light {digest[:12]}" if digest else ""
+        self._sums, self._count = np.zeros(form.columns * form.channels, np.uint64), 0
         self._factor = 1.0
         self._correction = self._correction_for(1.0)
         self._ready: deque[LineBlock] = deque()
@@ -154,10 +144,11 @@ class CorrectedSource:
             if not corrections or corrections[-1] is not self._correction:
                 begins.append(lines.first)
                 corrections.append(self._correction)
-        noted = replace(block, notices=(*block.notices, *self._watch.notices))
+        notices = (*block.notices, *self._watch.notices)
         if len(begins) < 2:
-            yield replace(noted, correction=self._correction)
+            yield replace(block, notices=notices, correction=self._correction)
             return
+        noted = replace(block, notices=notices)
         ends = (*begins[1:], block.first_line + block.valid_lines)
         for first, end, correction in zip(begins, ends, corrections, strict=True):
             piece = slice_lines(noted, Interval(first, end), block.masked)
@@ -176,28 +167,31 @@ class CorrectedSource:
 
     def _look_at(self, raw: PixelArray, first_line: int) -> None:
         """Lines of one segment: what is due to them follows from those of the segments before."""
+        if self._watch.ends_before(first_line):
+            self._tell_watch()
         self._watch.enter(first_line)
-        self._observe(raw[-first_line % SAMPLED_EVERY :: SAMPLED_EVERY])
+        sampled = raw[-first_line % SAMPLED_EVERY :: SAMPLED_EVERY]
+        for line in sampled:  # whole levels: the same in whatever blocks the lines came
+            self._sums += line.reshape(-1)
+        self._count += len(sampled)
         if self._watch.factor != self._factor:
             self._factor = self._watch.factor
             self._correction = self._correction_for(self._factor)
 
-    def _observe(self, sampled: PixelArray) -> None:
-        """Add lines to the watch, as they are when corrected but for the factor."""
-        if not len(sampled):
-            return
+    def _tell_watch(self) -> None:
+        """What was seen of a segment that is over, as it is when corrected but for the factor."""
         gain, offset = self._field.gain, self._field.offset
-        # Flat: numpy sums along an axis of one sample many times slower.
-        sums = sampled.reshape(len(sampled), -1).sum(axis=0, dtype=np.float64)
-        levels = np.maximum(sums * gain.reshape(-1) - len(sampled) * offset.reshape(-1), 0)
+        levels = self._sums * gain.reshape(-1)
+        levels -= self._count * offset.reshape(-1)
+        np.maximum(levels, 0, out=levels)
         columns = levels if gain.shape[1] == 1 else levels.reshape(gain.shape).mean(axis=1)
-        self._watch.add(columns, len(sampled))
+        self._watch.add(columns, self._count)
+        self._sums[:], self._count = 0, 0
 
     def _correction_for(self, factor: float) -> LightCorrection:
         gain, offset = self._field.gain * factor, self._field.offset * factor
-        bits = self._source.format.bits
-        table = LightTable.of(gain.reshape(-1), offset.reshape(-1), bits)
-        return LightCorrection(table, self._repair)
+        table = LightTable.of(gain.reshape(-1), offset.reshape(-1), self._source.format.bits)
+        return LightCorrection(LineCorrection(table, self._fill), self._source.format.channels)
 
 
 def _flat(pixels: PixelArray) -> PixelArray:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from streamer.decision import severity_of
 from streamer.message import (
     Alarm,
     AlarmKind,
@@ -17,9 +17,11 @@ from streamer.message import (
     Severity,
     StageState,
 )
+from streamer.severity import DEFAULT_RULES, SeverityRules, severity_of
 
 if TYPE_CHECKING:
     from streamer.message import Defect, Heartbeat, ScoreMap
+    from streamer.repeats import Repeat
     from streamer.web import WebGeometry
 
 _LOG = logging.getLogger(__name__)
@@ -36,7 +38,7 @@ _AT_REST = (StageState.STARTING, StageState.STOPPED)
 
 @dataclass(frozen=True, slots=True)
 class AlarmOrigin:
-    """What every alarm of a roll carries."""
+    """What every alarm of a roll carries, and how much its defects matter."""
 
     roll: str
     camera: str
@@ -44,10 +46,20 @@ class AlarmOrigin:
     geometry: WebGeometry
     threshold: str = ""  # where the alarm level of defects comes from
     default_lines: int = 0  # so many first lines are judged by a default
+    severity: SeverityRules = DEFAULT_RULES
 
     def threshold_at(self, line: int) -> str:
         """Where the alarm level comes from of what ends at a line."""
         return DEFAULT_THRESHOLD if line <= self.default_lines else self.threshold
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatPlace:
+    """Half the size of an occurrence's place, in mm, and when the latest lines were captured."""
+
+    down_mm: float
+    cross_mm: float
+    captured_ns: int
 
 
 @dataclass(slots=True)
@@ -75,7 +87,7 @@ class Announcer:
         return replace(
             alarm,
             state=defect.state,
-            severity=severity_of(defect),
+            severity=severity_of(defect, self.origin.severity),
             region=defect.region,
             raised_ns=now_ns,
             captured_ns=defect.captured_ns,
@@ -84,6 +96,25 @@ class Announcer:
             travel_mm=self.origin.geometry.travel_mm((now_ns - defect.captured_ns) / NS_PER_S),
             threshold=self.origin.threshold_at(defect.end_line),
             text=f"{defect.defect_class}, {defect.area_mm2:.0f} mm2",
+        )
+
+    def on_repeat(self, repeat: Repeat, at: RepeatPlace, now_ns: int) -> Alarm:
+        """A mark that comes again at a constant pitch; its place is that of the latest one."""
+        geometry = self.origin.geometry
+        first, end = repeat.last_mm - at.down_mm, repeat.last_mm + at.down_mm
+        cross_first, cross_end = repeat.cross_mm - at.cross_mm, repeat.cross_mm + at.cross_mm
+        lines = Interval(*(max(0, round(mm / geometry.line_mm)) for mm in (first, end)))
+        return replace(
+            self._alarm(f"repeat-{repeat.id}", lines),
+            state=repeat.state,
+            severity=Severity.HIGH,
+            region=RegionMm(max(first, 0.0), end, max(cross_first, 0.0), cross_end),
+            raised_ns=now_ns,
+            captured_ns=at.captured_ns,
+            threshold=self.origin.threshold_at(lines.end),
+            repeat_mm=repeat.period_mm,
+            text=f"comes again every {repeat.period_mm:.1f} mm, {repeat.count} times so far: "
+            f"a roller of {repeat.period_mm / math.pi:.0f} mm diameter?",
         )
 
     @property

@@ -12,7 +12,7 @@ from streamer.message import StageState
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streamer.ports import Gateway, LineFeed
+    from streamer.line_ports import Gateway, LineFeed
     from streamer.stages.pulse import Pulse
 
 _LOG = logging.getLogger(__name__)

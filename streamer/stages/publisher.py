@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streamer.alarm_book.book import AlarmBook
+    from streamer.line_ports import AlarmMemory, AlarmOutput, LinePeers
     from streamer.line_status import Command, LineStatus
     from streamer.message import Alarm
-    from streamer.ports import AlarmMemory, AlarmOutput, LinePeers, RollRecord
+    from streamer.ports import RollRecord
     from streamer.stages.announcer import AlarmOrigin
     from streamer.web import Strip
 

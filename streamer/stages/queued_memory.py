@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from streamer.alarm_book.state import BookState
+    from streamer.line_ports import AlarmMemory
     from streamer.message import Alarm
-    from streamer.ports import AlarmMemory
 
 _LOG = logging.getLogger(__name__)
 WAIT_S = 0.05  # for a disk that works, many times what it needs
@@ -19,7 +19,7 @@ MOST_MESSAGES = 10_000  # for the history, while the disk hangs
 
 
 class QueuedMemory:
-    """Hands everything on to a memory that is used in the thread; see ports.AlarmMemory.
+    """Hands everything on to a memory that is used in the thread; see line_ports.AlarmMemory.
 
     `commit` waits until it is kept, but not for a disk that hangs: then what is due is kept when
     the disk goes on, the latest state alone.
@@ -37,12 +37,12 @@ class QueuedMemory:
         self._thread.start()
 
     def publish(self, alarm: Alarm) -> None:
-        """See ports.AlarmMemory."""
+        """See line_ports.AlarmMemory."""
         with self._changed:
             self._messages.append(alarm)
 
     def commit(self, state: BookState) -> None:
-        """See ports.AlarmMemory.
+        """See line_ports.AlarmMemory.
 
         Raises:
             OSError: this commit, or one before that was not waited for, could not be kept.
@@ -58,7 +58,7 @@ class QueuedMemory:
             raise fault
 
     def close(self) -> None:
-        """See ports.AlarmMemory; a disk that hangs is waited for two seconds."""
+        """See line_ports.AlarmMemory; a disk that hangs is waited for two seconds."""
         with self._changed:
             self._is_closing = True
             self._changed.notify_all()

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from streamer.message import Alarm, Defect, ScoreMap
     from streamer.ports import RollRecord, RollSummary
+    from streamer.repeats import Repeat
     from streamer.web import Strip
 
 WAIT_S = 0.05
@@ -54,6 +55,10 @@ class QueuedRecord:
     def add_defect(self, defect: Defect) -> None:
         """See ports.RollRecord."""
         self._put(lambda record: record.add_defect(defect))
+
+    def add_repeat(self, repeat: Repeat) -> None:
+        """See ports.RollRecord."""
+        self._put(lambda record: record.add_repeat(repeat))
 
     def add_alarm(self, alarm: Alarm) -> None:
         """See ports.RollRecord."""

@@ -6,9 +6,7 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from streamer.decision import MERGED, DecisionState, decide, finish
 from streamer.message import (
-    DefectState,
     Gap,
     GapReason,
     Heartbeat,
@@ -17,8 +15,9 @@ from streamer.message import (
 )
 from streamer.protocol import Ack, EndOfRoll, Hello, LedgerRow
 from streamer.side_by_side import CameraPlace, JoinState, add_strip, take_joined
-from streamer.stages.announcer import Announcer
+from streamer.stages.announcer import Announcer, RepeatPlace
 from streamer.stages.camera_roll import CameraRoll
+from streamer.stages.defect_finder import DefectFinder
 from streamer.stages.publisher import Publisher
 from streamer.stages.roll_session import RollSession, whole_coverage
 from streamer.stages.status_board import LineFacts, StatusBoard
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from streamer.ports import (
         RollSummary,
     )
+    from streamer.repeats import Repeat
     from streamer.stages.pulse import Pulse
     from streamer.stages.sink_plan import SinkLinks, SinkOutputs, SinkPlan
     from streamer.web import Strip
@@ -59,7 +59,7 @@ class SinkStage:
     announcer: Announcer = field(init=False)
     publisher: Publisher = field(init=False)
     board: StatusBoard = field(init=False)
-    _decision: DecisionState = field(init=False, default_factory=DecisionState)
+    finder: DefectFinder = field(init=False)
     _join: JoinState = field(init=False)
     _session: RollSession = field(init=False, default_factory=RollSession)
     _progress_ns: int = field(init=False, default=0)
@@ -77,6 +77,7 @@ class SinkStage:
         self._join = JoinState(self.plan.places, stride)
         origin, outputs = self.plan.origin, self.outputs
         self.announcer = Announcer(origin)
+        self.finder = DefectFinder(self.plan.decision, self.plan.repeats)
         self.publisher = Publisher(
             *(outputs.alarms, outputs.peers, outputs.record, origin, outputs.book, outputs.memory)
         )
@@ -275,20 +276,29 @@ class SinkStage:
 
     def _publish_strip(self, strip: Strip) -> None:
         self.outputs.record.add_strip(strip)
-        self._decision, defects = decide(self._decision, strip, self.plan.decision)
-        for defect in defects:
-            self._publish_defect(defect, strip.scored_ns)
-        self.publisher.show(strip)
         self._strip_ns, self._scored_ns = strip.captured_ns, strip.scored_ns
+        self._publish_found(*self.finder.take(strip))
+        self.publisher.show(strip)
         end_line = strip.first_line + strip.line_count
         for alarm in self.announcer.on_inspected(end_line, self.pulse.now_ns()):
             self._publish(alarm)
 
-    def _publish_defect(self, defect: Defect, scored_ns: int) -> None:
-        self._session.defects += defect.state is DefectState.NEW
-        self._session.defects -= defect.defect_class == MERGED  # it was part of another one
-        self.outputs.record.add_defect(defect)
-        self._publish(self.announcer.on_defect(defect, scored_ns, self.pulse.now_ns()))
+    def _publish_found(self, defects: tuple[Defect, ...], repeats: tuple[Repeat, ...]) -> None:
+        self._session.defects = self.finder.defects
+        for defect in defects:
+            self.outputs.record.add_defect(defect)
+            self._publish(self.announcer.on_defect(defect, self._scored_ns, self.pulse.now_ns()))
+        for repeat in repeats:
+            self.outputs.record.add_repeat(repeat)
+            self._publish(self._alarm_of(repeat))
+
+    def _alarm_of(self, repeat: Repeat) -> Alarm | None:
+        known = self.plan.repeats
+        if known is None:
+            return None
+        size = known.tolerance_down_mm, known.tolerance_cross_mm
+        place = RepeatPlace(*size, self._strip_ns)
+        return self.announcer.on_repeat(repeat, place, self.pulse.now_ns())
 
     def _publish(self, alarm: Alarm | None) -> None:
         self.publisher.publish(alarm, self.pulse.now_ns())
@@ -334,15 +344,16 @@ class SinkStage:
             hindrance=BEHIND if self._is_behind else "",
         )
         status = self.board.status(facts, now_ns)
-        way_mm, actuator_mm = status.latency_p99_mm, status.actuator_mm
-        self._publish(self.announcer.on_latency(way_mm, actuator_mm, now_ns))
+        if self.pulse.state is StageState.RUNNING:  # at the end of the roll all alarms end
+            way_mm, actuator_mm = status.latency_p99_mm, status.actuator_mm
+            self._publish(self.announcer.on_latency(way_mm, actuator_mm, now_ns))
         return status
 
     def _figures(self, now_ns: int) -> dict[str, float]:
         cameras = self.cameras.values()
-        coverage, regions = whole_coverage(cameras), self._decision.regions
+        coverage = whole_coverage(cameras)
         lag_ns = now_ns - self._strip_ns if self._strip_ns else 0
-        open_defects = sum(region.defect_id > 0 for region in regions)
+        open_defects = self.finder.open_defects
         return {
             "inspected_px": coverage.inspected,
             "not_inspected_px": coverage.not_inspected_total,
@@ -365,8 +376,7 @@ class SinkStage:
         for camera in self.cameras.values():
             self._extend(camera)
         self._publish_strips()
-        for defect in finish(self._decision, self.plan.decision):
-            self._publish_defect(defect, self._scored_ns)
+        self._publish_found(*self.finder.finish())
         for alarm in self.announcer.end_all(self.pulse.now_ns()):
             self._publish(alarm)
         self._send_acks()

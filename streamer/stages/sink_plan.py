@@ -12,15 +12,9 @@ from streamer.stages.status_board import StatusLimits
 if TYPE_CHECKING:
     from streamer.alarm_book.book import AlarmBook
     from streamer.decision import DecisionSettings
-    from streamer.ports import (
-        AlarmMemory,
-        AlarmOutput,
-        Inlet,
-        LinePeers,
-        RollRecord,
-        Switchboard,
-        Waiting,
-    )
+    from streamer.line_ports import AlarmMemory, AlarmOutput, LinePeers
+    from streamer.ports import Inlet, RollRecord, Switchboard, Waiting
+    from streamer.repeats import RepeatSettings
     from streamer.stages.announcer import AlarmOrigin
 
 
@@ -39,6 +33,7 @@ class SinkPlan:
     orphan_timeout_ms: int
     cameras: tuple[CameraPlace, ...] = ()
     status: StatusLimits = StatusLimits()
+    repeats: RepeatSettings | None = None
 
     @property
     def places(self) -> tuple[CameraPlace, ...]:

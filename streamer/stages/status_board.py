@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
 SPEED_OVER_NS = 2 * NS_PER_S
+IN_TIME_AGAIN = 0.8  # of the limit: data that is valid every other moment helps nobody
 _ENDED = (StageState.STOPPED, StageState.DRAINING)
 
 
@@ -80,6 +81,7 @@ class StatusBoard:
     _beats: dict[str, Heartbeat] = field(default_factory=dict)
     _cameras: dict[str, _Camera] = field(default_factory=dict)
     _count: int = 0
+    _is_late: bool = False
     _speeds: list[tuple[int, int]] = field(default_factory=list)  # (captured_ns, line)
 
     def on_beat(self, beat: Heartbeat, now_ns: int) -> None:
@@ -163,8 +165,9 @@ class StatusBoard:
         workers = [beat for beat in self._beats.values() if beat.stage == "score"]
         if not any(self._age_ms(beat, now_ns) <= self.limits.silent_ms for beat in workers):
             yield "no score worker answers"
-        lag_ms = (now_ns - facts.oldest_ns) / NS_PER_MS
-        if facts.oldest_ns and lag_ms > self.limits.max_lag_ms:
+        lag_ms = (now_ns - facts.oldest_ns) / NS_PER_MS if facts.oldest_ns else 0.0
+        self._is_late = lag_ms > self.limits.max_lag_ms * (IN_TIME_AGAIN if self._is_late else 1.0)
+        if self._is_late:
             yield f"verdicts are {lag_ms:.0f} ms behind"
 
     def _camera_fault(self, name: str, camera: _Camera, now_ns: int) -> str:

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kernels
-from kernels import LightTable, flat_field
-from kernels.light import GAIN_BITS, LARGEST_GAIN, PRODUCT_BITS
+from kernels import LightTable, LineCorrection, SampleFill, flat_field
+from kernels.light import GAIN_BITS, LARGEST_GAIN, PRODUCT_BITS, SHARE_BITS
 from kernels.paths import PATH_VARIABLE
 
 
@@ -135,52 +135,143 @@ def test_large_gains_and_offsets_are_held():
     assert flat_field(np.full((1, 1), 255, np.uint8), table).tolist() == [[0]]
 
 
+def random_fill(random: np.random.Generator, samples: int, count: int) -> SampleFill:
+    filled = np.sort(random.choice(samples, min(count, samples - 1), replace=False))
+    good = np.setdiff1d(np.arange(samples), filled)
+    left, right = random.choice(good, (2, len(filled)))
+    shares = random.integers(0, (1 << SHARE_BITS) + 1, len(filled), dtype=np.uint32)
+    shares[random.random(len(filled)) < 0.2] = random.choice([0, 1 << SHARE_BITS])
+    return SampleFill(filled, left, right, shares)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    bits=st.sampled_from([8, 16]),
+    size=st.tuples(st.integers(0, 12), st.one_of(st.integers(2, 70), st.integers(250, 300))),
+    fills=st.integers(0, 40),
+    places=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    upwards=st.booleans(),
+    seed=st.integers(0, 2**31),
+)
+def test_fills_are_mixed_from_corrected_samples_wherever_those_lie(
+    any_path, bits, size, fills, places, upwards, seed
+):
+    random = np.random.default_rng(seed)
+    levels, table = random_case(random, bits, *size)
+    fill = random_fill(random, size[1], fills)
+    raw = levels[::-1] if upwards else levels
+    first, end = sorted(round(place * size[1]) for place in places)
+    around = np.full((len(raw), end - first + 9), 7, levels.dtype)
+    before = levels.copy()
+    LineCorrection(table, fill)(raw, first, around[:, 4:-5])
+    wanted = flat_field(raw, table)
+    for filled, left, right, share in zip(
+        fill.filled, fill.left, fill.right, fill.right_share.tolist(), strict=True
+    ):
+        for line in wanted:
+            mixed = int(line[left]) * ((1 << SHARE_BITS) - share) + int(line[right]) * share
+            line[filled] = (mixed + (1 << SHARE_BITS) // 2) // (1 << SHARE_BITS)
+    assert np.array_equal(around[:, 4:-5], wanted[:, first:end])
+    assert (around[:, :4] == 7).all()
+    assert (around[:, -5:] == 7).all()
+    assert np.array_equal(levels, before)
+
+
+def test_a_correction_keeps_the_path_and_the_numbers_it_was_made_with(need_path, monkeypatch):
+    need_path("portable")
+    monkeypatch.setenv(PATH_VARIABLE, "portable")
+    table = LightTable.of(np.full(4, 2.0), np.zeros(4), 8)
+    correct = LineCorrection(table)
+    monkeypatch.setenv(PATH_VARIABLE, "abacus")
+    table.gain[:] = 0
+    into = np.zeros((1, 4), np.uint8)
+    correct(np.full((1, 4), 50, np.uint8), 0, into)
+    assert into.tolist() == [[100] * 4]
+
+
 def test_what_does_not_fit_is_refused(any_path):
-    table = LightTable.of(np.ones(4), np.zeros(4), 8)
-    lines = np.zeros((6, 4), np.uint8)
-    for raw, into, text in (
-        (lines[:, :3], None, r"raw must be \(lines, 4\) uint8, got \(6, 3\) uint8"),
-        (lines.astype(np.uint16), None, r"raw must be \(lines, 4\) uint8, got \(6, 4\) uint16"),
-        (np.asfortranarray(lines), None, "samples of raw must lie side by side, got strides"),
-        (lines, np.asfortranarray(lines), "samples of corrected must lie side by side"),
-        (lines, lines[:5], "corrected must have the lines of raw, 6, got 5"),
-        (lines[:4], lines[1:5], "corrected must lie apart from raw"),
-        (lines, lines, "corrected must lie apart from raw"),
+    correct = LineCorrection(LightTable.of(np.ones(4), np.zeros(4), 8))
+    lines, apart = np.zeros((6, 4), np.uint8), np.zeros((6, 4), np.uint8)
+    for raw, first, into, text in (
+        (lines[:, :3], 0, apart, "raw must have the samples of a line, got 3"),
+        (lines.astype(np.uint16), 0, apart, "must be uint8, got uint16 and uint8"),
+        (lines, 0, apart.astype(np.uint16), "must be uint8, got uint8 and uint16"),
+        (np.asfortranarray(lines), 0, apart, "samples of raw must lie side by side, got"),
+        (lines, 0, np.asfortranarray(apart), "samples of corrected must lie side by side"),
+        (lines, 0, apart[:5], "corrected must have the lines of raw, got 5"),
+        (lines, 1, apart, "corrected must .* the line"),
+        (lines, -1, apart[:, :2], "must .* the line"),
+        (lines, 2**62, apart[:, :2], "must .* the line"),
+        (lines[:4], 0, lines[1:5], "corrected must lie apart from raw"),
+        (lines, 0, lines, "corrected must lie apart from raw"),
     ):
         with pytest.raises(ValueError, match=text):
-            flat_field(raw, table, into)
+            correct(raw, first, into)
+    with pytest.raises(ValueError, match=r"must be \(lines, samples\), got \(6, 4\) and \(6, 3\)"):
+        flat_field(lines, LightTable.of(np.ones(4), np.zeros(4), 8), apart[:, :3])
+
+
+FILLS = [
+    ({"left": [0, 0, 0]}, "left, right and right_share must be as many as filled"),
+    ({"filled": [1, 1]}, "filled must rise"),
+    ({"filled": [2, 1]}, "filled must rise"),
+    ({"filled": [1, 4]}, "fills must be within"),
+    ({"left": [0, -1]}, "fills must be within"),
+    ({"right": [3, 1 << 40]}, "fills must be within"),
+    ({"right_share": [0, 4097]}, "right_share must be <= 4096"),
+    ({"right": [3, 1]}, "what a sample is filled from must not be filled itself"),
+]
+
+
+def fill_arrays(**changed: list[int]) -> dict[str, np.ndarray]:
+    good = {"filled": [1, 2], "left": [0, 0], "right": [3, 3], "right_share": [1365, 2731]}
+    kinds = {"right_share": np.uint32}
+    return {
+        name: np.array(value, kinds.get(name, np.int64)) for name, value in (good | changed).items()
+    }
+
+
+@pytest.mark.parametrize(("change", "text"), FILLS)
+def test_fills_that_mean_nothing_are_refused(any_path, change, text):
+    table = LightTable.of(np.ones(4), np.zeros(4), 8)
+    LineCorrection(table, SampleFill(**fill_arrays()))
+    with pytest.raises(ValueError, match=text):
+        LineCorrection(table, SampleFill(**fill_arrays(**change)))
+
+
+def module_arguments(**changed: object) -> dict[str, object]:
+    tables = {"gain": np.zeros(4, np.uint16), "offset": np.zeros(4, np.uint16)}
+    return tables | fill_arrays() | {"path": "portable"} | changed
 
 
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"gain": np.zeros(3, np.uint16)}, "gain must have the samples of a line, got 3"),
-        ({"offset": np.zeros(5, np.uint16)}, "offset must have the samples of a line, got 5"),
-        ({"corrected": np.zeros((5, 4), np.uint8)}, "corrected must have the lines of raw, got 5"),
-        ({"corrected": np.zeros((6, 3), np.uint8)}, "corrected must have the samples of raw"),
+        ({"offset": np.zeros(5, np.uint16)}, "offset must be as many as gain, got 5"),
         ({"path": "abacus"}, "path must be one that this CPU has, got abacus"),
+        *((fill_arrays(**change), text) for change, text in FILLS),
     ],
 )
 def test_the_module_guards_itself(need_path, change, text):
     need_path("portable")
     from kernels import _native
 
-    arguments = {
-        "raw": np.zeros((6, 4), np.uint8),
-        "gain": np.zeros(4, np.uint16),
-        "offset": np.zeros(4, np.uint16),
-        "corrected": np.zeros((6, 4), np.uint8),
-        "path": "portable",
-    }
     with pytest.raises(ValueError, match=text):
-        _native.flat_bytes(**(arguments | change))
+        _native.ByteCorrection(**module_arguments(**change))
+
+
+def test_the_module_knows_where_lines_overlap(need_path):
+    need_path("portable")
+    from kernels import _native
+
+    correct = _native.ByteCorrection(**module_arguments()).correct
     both = np.zeros((7, 4), np.uint8)
     for raw, into in ((both[:6], both[1:]), (both[1:], both[:6]), (both[5::-1], both[:6])):
         with pytest.raises(ValueError, match="corrected must lie apart from raw"):
-            _native.flat_bytes(**(arguments | {"raw": raw, "corrected": into}))
-    for name in ("raw", "corrected"):
-        with pytest.raises(ValueError, match=f"samples of {name} must lie side by side, got 6"):
-            _native.flat_bytes(**(arguments | {name: np.zeros((6, 4), np.uint8, order="F")}))
+            correct(raw, 0, into)
+    # Fills read beyond the part.
+    with pytest.raises(ValueError, match="corrected must lie apart from raw"):
+        correct(both[:1], 2, both[:1, :2])
 
 
 def test_correcting_needs_no_torch():

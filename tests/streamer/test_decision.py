@@ -12,10 +12,11 @@ from streamer.decision import (
     DecisionState,
     decide,
     finish,
-    severity_of,
 )
-from streamer.message import Defect, DefectState, RegionMm, Severity
+from streamer.message import DefectState, RegionMm, Severity
+from streamer.severity import SeverityRules
 from streamer.web import Strip, WebGeometry
+from streamer.zones import Zone
 
 STRIDE = 8
 NEW, UPDATE, END = DefectState.NEW, DefectState.UPDATE, DefectState.END
@@ -341,6 +342,7 @@ def test_a_strip_that_does_not_follow_is_refused():
         ({"grow_ratio": 0.0}, r"grow_ratio must be within \(0, 1\], got 0.0"),
         ({"grow_ratio": 1.5}, r"grow_ratio must be within \(0, 1\], got 1.5"),
         ({"min_area_mm2": -1.0}, "min_area_mm2 must be >= 0, got -1.0"),
+        ({"min_length_mm": -1.0}, "min_length_mm must be >= 0, got -1.0"),
         ({"reannounce_m": 0.0}, "reannounce_m must be > 0, got 0.0"),
         ({"max_open_regions": 0}, "max_open_regions must be > 0, got 0"),
     ],
@@ -351,9 +353,48 @@ def test_settings_refuse_what_makes_no_sense(changes, text):
 
 
 @pytest.mark.parametrize(
-    ("peak", "severity"),
-    [(1.0, Severity.LOW), (1.5, Severity.MEDIUM), (2.49, Severity.MEDIUM), (2.5, Severity.HIGH)],
+    ("rows", "count"),
+    [
+        ([[2, 0, 0, 0], [0, 0, 0, 0]], 0),  # 2 mm down-web, 4 mm cross-web
+        ([[2, 2, 0, 0], [0, 0, 0, 0]], 1),
+        ([[2, 0, 0, 0], [2, 0, 0, 0]], 0),
+        ([[2, 0, 0, 0]] * 4, 1),
+        ([[0, 0, 0, 0]] * 3 + [[2, 0, 0, 0]], 0),
+    ],
 )
-def test_severity_follows_the_peak(peak, severity):
-    box = RegionMm(0, 1, 0, 1)
-    assert severity_of(Defect(1, NEW, box, peak, peak, 1.0, 0, 8, 0)) is severity
+def test_what_is_shorter_than_the_minimum_both_ways_is_no_defect(rows, count):
+    defects, _ = run([strip_of(rows, starts_piece=True)], settings_for(32, min_length_mm=8.0))
+    assert len(settled(defects)) == count
+
+
+def test_a_defect_is_announced_as_soon_as_it_is_long_enough():
+    config = settings_for(8, min_length_mm=5.0)  # the third strip of 2 mm makes it 6 mm long
+    defects, _ = run([strip_of([[2.0]], i * 8, i == 0, captured_ns=i) for i in range(5)], config)
+    assert [(d.state, d.captured_ns) for d in defects] == [(NEW, 2), (UPDATE, 3), (END, 4)]
+
+
+def test_a_zone_has_its_own_alarm_level_and_peaks_in_its_units():
+    config = settings_for(32, zones=(Zone("edge", 0, 8, 2.0), Zone("face", 12, 16, 0.5)))
+    strip = strip_of([[1.9, 0, 1.1, 0], [0, 0, 0, 0], [2.4, 0, 0.9, 0.6]], starts_piece=True)
+    defects, _ = run([strip], config)
+    found = {(d.first_line // 8, d.region.cross_first // 4): d.peak for d in defects}
+    assert found == {
+        (0, 2): pytest.approx(1.1),
+        (2, 0): pytest.approx(1.2),
+        (2, 2): pytest.approx(1.2),  # 0.9 grows from the seed of 0.6 / 0.5 beside it
+    }
+
+
+def test_a_higher_severity_is_told_at_once_even_in_the_quiet_metres():
+    rules = SeverityRules(high_length_mm=9.0)
+    config = settings_for(8, reannounce_m=10, severity=rules)
+    peaks = [1.0, 1.0, 1.0, 1.6, 1.6, 1.6]  # strips of 2 mm: 10 mm long with the fifth
+    strips = [strip_of([[p]], i * 8, i == 0, captured_ns=i) for i, p in enumerate(peaks)]
+    defects, states = run(strips, config)
+    told = [(d.state, d.captured_ns) for d in defects]
+    assert told == [(NEW, 0), (UPDATE, 1), (UPDATE, 3), (UPDATE, 4), (END, 5)]
+    assert [s.regions[0].told for s in states] == [
+        *[Severity.LOW] * 3,
+        Severity.MEDIUM,
+        *[Severity.HIGH] * 2,
+    ]

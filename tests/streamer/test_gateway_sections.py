@@ -3,7 +3,13 @@
 import pytest
 from pydantic import ValidationError
 
-from streamer.gateway_sections import Gateways, PageGateway, WebhookGateway, is_loopback
+from streamer.gateway_sections import (
+    Gateways,
+    MqttGateway,
+    PageGateway,
+    WebhookGateway,
+    is_loopback,
+)
 
 
 def test_only_what_is_on_is_active():
@@ -23,6 +29,40 @@ def test_a_page_for_others_needs_a_token(host, tmp_path):
         PageGateway(mode="on", host=host)
     assert PageGateway(mode="off", host=host).token_file is None
     assert PageGateway(mode="on", host=host, token_file=tmp_path).mode == "on"
+
+
+def test_a_password_is_not_sent_in_the_clear_to_another_machine_unless_that_is_said_too(tmp_path):
+    locked = {"mode": "on", "user": "line", "password_file": tmp_path / "password"}
+    with pytest.raises(ValidationError, match=r"tls must be on .* got broker.example"):
+        MqttGateway(**locked, host="broker.example")
+    assert MqttGateway(**locked).broker_port == 1883
+    assert MqttGateway(**locked, host="broker.example", tls="on").broker_port == 8883
+    assert (
+        MqttGateway(**locked, host="broker.example", plain_password="on", port=9).broker_port == 9
+    )
+
+
+@pytest.mark.parametrize("prefix", ["", "/a", "a/", "a//b", "a/+", "#", "$SYS/a", "a\nb"])
+def test_a_prefix_must_be_a_topic(prefix):
+    with pytest.raises(ValidationError, match="prefix"):
+        MqttGateway(prefix=prefix)
+
+
+@pytest.mark.parametrize(
+    ("settings", "rule"),
+    [
+        ({"password_file": "p"}, "user must be given"),
+        ({"ca_file": "ca.pem"}, "tls must be on for certificates"),
+        ({"tls": "on", "key_file": "key.pem"}, "certificate_file must be given"),
+    ],
+)
+def test_half_a_secret_is_refused(settings, rule):
+    with pytest.raises(ValidationError, match=rule):
+        MqttGateway(**settings)
+
+
+def test_prefixes_of_lines_are_topics():
+    assert MqttGateway(prefix="plant 3/Linie ü").prefix == "plant 3/Linie ü"
 
 
 @pytest.mark.parametrize("url", ["http://a/", "https://[::1]:8443/hook?line=3", "http://10.0.0.1"])

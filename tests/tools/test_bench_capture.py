@@ -33,6 +33,7 @@ def test_figures_belong_together(monkeypatch):
     together = 1 / (1 / one.watch_mpix_s + 1 / one.cut_mpix_s)
     assert one.both_mpix_s == pytest.approx(together)
     assert one.both_ratio_web == pytest.approx(one.both_mpix_s / one.copy_web_mpix_s)
+    assert one.cut_ratio_tiles == pytest.approx(one.cut_mpix_s / one.copy_tiles_mpix_s)
     assert one.both_ratio_tiles == pytest.approx(one.both_mpix_s / one.copy_tiles_mpix_s)
     # 12 blocks of 128 lines complete three rows of 512, each with two halos; two lanes with one
     # inner side each.

@@ -28,10 +28,18 @@ def test_tiles_with_their_halo_are_square():
     assert job.lines == 10 * job.grid.tile_lines
 
 
+@pytest.mark.parametrize("side", [32, 64, 256, 1024])
+def test_a_block_completes_one_tile_at_most(side):
+    job = Job("sockets", side, 10, None)
+    assert 1 <= job.block_lines <= BLOCK_LINES
+    assert 4 * job.block_lines <= job.grid.tile_lines
+
+
 def test_the_source_keeps_its_rate_and_ends():
-    source = PacedSource(Job("sockets", 64, 40, 1.0))
-    buffer, lines = np.zeros((BLOCK_LINES, 64), np.uint8), 0
+    job = Job("sockets", 64, 40, 1.0)
     started = time.monotonic()
+    source = PacedSource(job)
+    buffer, lines = np.zeros((job.block_lines, 64), np.uint8), 0
     while (block := source.read_into(buffer)) is not None:
         assert block.first_line == lines
         lines += block.valid_lines

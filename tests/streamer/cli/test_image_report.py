@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ from streamer.message import Interval
 from streamer.scoring.features import ChannelScale
 from streamer.scoring.image_scorer import ImageVerdict
 from streamer.scoring.profile import TextureProfile
+from streamer.severity import SeverityRules
 from streamer.web import WebGeometry
 
 LINES, COLUMNS = 157, 203
@@ -79,6 +81,13 @@ def test_regions_are_those_of_the_line_in_pixels_and_mm(verdict, limits) -> None
     # The cell that the image's edge cuts ends there.
     assert (weak.lines, weak.columns) == (Interval(152, LINES), Interval(200, COLUMNS))
     assert weak.peak == pytest.approx(1.5)
+
+
+def test_regions_are_as_severe_as_on_the_line(verdict, limits) -> None:
+    verdict.scores[19, 25] = 0.38  # 1.4 of the alarm level, below the step of medium
+    assert [r.severity for r in find_regions(verdict, LINES, limits)] == ["medium", "low"]
+    strict = replace(limits, severity=SeverityRules(high_area_mm2=90.0))
+    assert [r.severity for r in find_regions(verdict, LINES, strict)] == ["high", "low"]
 
 
 def test_no_region_without_an_alarm(verdict, limits) -> None:

@@ -3,9 +3,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streamer.correction import lamp_drift
 from streamer.correction.lamp_drift import (
     DARK_EVERY,
     DARK_SEGMENTS,
+    DARK_SHARE,
     FIRST_SEGMENTS,
     LARGEST_FACTOR,
     LARGEST_STEP,
@@ -99,6 +101,29 @@ def test_dust_is_named_by_its_columns_once_it_stays():
     assert early.notices == ()
     late = watched(plan, [120.0] * (FIRST_SEGMENTS + DARK_SEGMENTS + DARK_EVERY), dusty)
     assert late.notices == ("columns 200-209 have gone dark: dust on lens, lamp or sensor?",)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**31))
+def test_dust_is_what_the_medians_of_all_columns_say(seed):
+    random = np.random.default_rng(seed)
+    later = random.uniform(0.8, 0.9, (DARK_SEGMENTS, COLUMNS))  # around what counts as dark
+    later[:, random.random(COLUMNS) < 0.9] = 1
+
+    def dusty(segment):
+        return later[segment % DARK_SEGMENTS] if segment >= FIRST_SEGMENTS else np.ones(COLUMNS)
+
+    segments = FIRST_SEGMENTS + DARK_SEGMENTS + DARK_EVERY
+    watch = watched(DriftPlan(SIZE), [120.0] * segments, dusty)
+    dark = np.median(later, axis=0) < 1 - DARK_SHARE
+    first = [f"{first}-{end - 1}" for first, end in runs_of(dark)[:1]]
+    assert [notice.split()[1].rstrip(",") for notice in watch.notices] == first
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(0, 1e9), min_size=1, max_size=40))
+def test_the_median_is_that_of_numpy(levels):
+    assert lamp_drift._median(np.array(levels)) == np.median(levels)
 
 
 def test_a_wandering_edge_is_no_dust():

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 import pytest
 
+from streamer.line_ports import Gateway, LineView
 from streamer.line_status import CommandKind, LineStatus, RunState
 from streamer.message import Alarm, AlarmCondition, AlarmKind, DefectState, RegionMm, Severity
-from streamer.ports import Gateway, LineView
 
 PATIENCE_S = 20.0
 LONGEST_SHOW_S = 0.5  # on a machine with other work; what blocks blocks for ever

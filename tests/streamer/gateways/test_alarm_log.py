@@ -8,10 +8,10 @@ import pytest
 
 from streamer.gateway_sections import AlarmLogGateway, Gateways
 from streamer.gateways.alarm_log import AlarmLog
+from streamer.line_ports import LineView
 from streamer.message import Alarm, AlarmKind, DefectState, RegionMm, Severity
 from streamer.outputs.alarm_message import alarm_schema
 from streamer.outputs.storage import StorageError
-from streamer.ports import LineView
 
 ALARM = Alarm(
     id="r/c/defect-1",

@@ -1,5 +1,6 @@
 """What a gateway hears of a real pair of endpoints, whenever either side starts."""
 
+import itertools
 import socket
 import time
 from dataclasses import replace
@@ -161,6 +162,37 @@ def test_another_sink_at_the_same_place_is_followed(feed, endpoints):
             feed, second, lambda v: [a.id for a in v.alarms] == ["new"], status(second, 1)
         )
         assert [a.id for a in view.news] == ["new"]
+    finally:
+        second.close()
+
+
+def test_alarms_that_come_before_the_first_status_are_news_with_it(feed, sink):
+    sink.publish(alarm(1, "a"))
+    early = follow(feed, sink, lambda v: v.alarms)
+    assert (early.status, early.news, early.is_synchronised) == (None, (), False)
+    view = follow(feed, sink, lambda v: v.news, status(sink, 1))
+    assert [a.id for a in view.news] == ["a"]
+    assert view.is_synchronised
+    assert view.status.publisher == sink.publisher
+
+
+def test_alarms_of_another_sink_are_not_told_under_the_name_of_the_one_before(feed, endpoints):
+    first = ZmqAlarms(*endpoints)
+    follow(feed, first, lambda v: v.is_synchronised and v.status, status(first))
+    first.close()
+    second = ZmqAlarms(*endpoints)
+    try:
+        numbers = itertools.count(1)
+
+        def hears(view):  # An alarm of it is heard before its status, and so asked for the rest.
+            second.publish(alarm(next(numbers), "new"))
+            return view.alarms
+
+        view = follow(feed, second, hears)
+        assert (view.news, view.is_synchronised) == ((), False)
+        told = status(second, next(numbers) - 1)
+        view = follow(feed, second, lambda v: v.news, told)
+        assert view.status.publisher == second.publisher
     finally:
         second.close()
 

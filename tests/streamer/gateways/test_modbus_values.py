@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from streamer.gateways.modbus_queue import Shown
 from streamer.gateways.modbus_registers import RUN_STATES, decode, encode
 from streamer.gateways.modbus_values import BLIND, UNHEARD, alarm_values, line_values
+from streamer.line_ports import LineView
 from streamer.line_status import RunState
 from streamer.message import AlarmCondition, AlarmKind, DefectState, RegionMm, Severity
-from streamer.ports import LineView
 from tests.streamer.gateways.contract import alarm, status, view
 
 PLACES = st.floats(0, 4e6)

@@ -6,6 +6,7 @@ import pytest
 
 from streamer.config import Config
 from streamer.gateways import open_gateway
+from streamer.gateways.mqtt import Mqtt
 from streamer.gateways.page import OperatorPage
 from streamer.gateways.webhook import Webhook
 from tests.streamer.gateways.test_page import free_port
@@ -16,6 +17,7 @@ from tests.streamer.gateways.test_page import free_port
     [
         ("page", {"mode": "on"}, OperatorPage),
         ("webhook", {"mode": "on", "url": "http://127.0.0.1:9/"}, Webhook),
+        ("mqtt", {"mode": "on", "port": 9}, Mqtt),
     ],
 )
 def test_a_name_opens_its_gateway(name, settings, kind):

@@ -11,8 +11,8 @@ import pytest
 
 from streamer.gateway_sections import PageGateway
 from streamer.gateways.page import OperatorPage
+from streamer.line_ports import LineView
 from streamer.line_status import CommandAnswer, CommandKind
-from streamer.ports import LineView
 from tests.streamer.gateways.contract import GatewayContract, alarm, view
 
 JSON = {"Content-Type": "application/json", "X-Linescan": "1"}

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.gateways.page_board import LARGEST_MAP_BYTES, Board
+from streamer.line_ports import LineView
 from streamer.line_status import CommandAnswer, MapRows, RunState
 from streamer.message import AlarmCondition, Severity
-from streamer.ports import LineView
 from tests.streamer.gateways.contract import alarm, view
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from streamer.gateway_sections import PageGateway
 from streamer.gateways.page import OperatorPage
+from streamer.line_ports import LineView
 from streamer.line_status import CommandAnswer, MapRows
 from streamer.message import AlarmCondition, Severity
-from streamer.ports import LineView
 from tests.streamer.gateways.contract import alarm, view
 from tests.streamer.gateways.test_page import free_port
 

@@ -18,9 +18,9 @@ from streamer.gateways.page_document import (
     rows_document,
     status_document,
 )
+from streamer.line_ports import LineView
 from streamer.line_status import CommandKind, MapRows
 from streamer.outputs.alarm_message import alarm_schema
-from streamer.ports import LineView
 from tests.streamer.gateways.contract import alarm, view
 
 

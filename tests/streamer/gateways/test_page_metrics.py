@@ -10,9 +10,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from streamer.gateways.page_board import Shown
 from streamer.gateways.page_metrics import line_registry
+from streamer.line_ports import LineView
 from streamer.line_status import StageView
 from streamer.message import AlarmKind, Severity
-from streamer.ports import LineView
 from tests.streamer.gateways.contract import alarm, view
 
 STAGE = StageView("score", "score-0", "running", "onnxruntime:CPU", 3, 4096, 250.0, {"mb": 5.0})

@@ -12,8 +12,8 @@ import pytest
 
 from streamer.gateway_sections import WebhookGateway
 from streamer.gateways.webhook import Webhook, signature
+from streamer.line_ports import LineView
 from streamer.outputs.alarm_message import alarm_schema
-from streamer.ports import LineView
 from tests.streamer.gateways.contract import alarm, view
 from tests.streamer.gateways.test_page import free_port
 

@@ -23,6 +23,7 @@ from streamer.message import (
 from streamer.outputs.defect_log import read_log
 from streamer.outputs.roll_folder import RollFolder
 from streamer.ports import RollSummary
+from streamer.repeats import Repeat
 from streamer.web import Coverage, LaneCoverage, Strip, WebGeometry
 
 GEOMETRY = WebGeometry(32, 0.5, 0.5, 60.0)
@@ -148,6 +149,14 @@ def test_the_log_holds_defect_coverage_and_alarm(folder, path):
         ("overload", Interval(16, 32)),
     ]
     assert log.alarm_count == 1
+
+
+def test_the_log_says_which_defects_are_marks_of_a_roller(folder, path):
+    folder.add_defect(defect(DefectState.END))
+    folder.add_repeat(Repeat(4, DefectState.NEW, 4.0, 314.16, 4, 0, 8.0, 950.5, defects=(1, 77)))
+    folder.close()
+    (logged,) = read_log(path).defects
+    assert (logged.repeat_id, logged.repeat_period_mm) == (4, 314.16)
 
 
 def test_the_map_says_which_cells_are_a_defect_when_the_roll_has_ended(folder, path):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.config import Light, SimulatorSource, Web
-from streamer.correction.flat_field import LightReference, flat_field_of
+from streamer.correction.flat_field import FlatField, LightReference, flat_field_of
 from streamer.correction.lamp_drift import DriftPlan
 from streamer.correction.light_file import LightFacts, LightFile
 from streamer.message import GapReason, Interval, LineBlock, LineFlag, LineLoss
@@ -117,6 +117,32 @@ def test_bad_columns_are_filled_unless_switched_off(tmp_path, caplog):
     assert seen(filled.read_into(np.zeros((4, 200), np.uint8)))[:, 45:56].min() > 80
     left = open_corrected(Scripted([block(raw)]), Light(file=path, bad_pixels="off"), WEB)
     assert (seen(left.read_into(np.zeros((4, 200), np.uint8)))[:, [50, 51]] < 5).all()
+
+
+@pytest.mark.parametrize("path", ["chosen", "reference"])
+@pytest.mark.parametrize(("bits", "channels"), [(8, 1), (16, 1), (8, 3), (16, 3)])
+def test_each_channel_is_filled_from_its_own(monkeypatch, path, bits, channels):
+    if path == "reference":
+        monkeypatch.setenv("LINESCAN_KERNEL", path)
+    columns, bad = 60, (0, 20, 21, 59)
+    kind = np.dtype(f"u{bits // 8}")
+    even = FlatField(np.ones((columns, channels)), np.zeros((columns, channels)), bad)
+    raw = np.random.default_rng(bits + channels).integers(
+        0, 1 << bits, (5, columns, channels), kind
+    )
+    shape = raw.shape if channels == 3 else raw.shape[:2]
+    source = Scripted([block(raw.reshape(shape))], own_memory=True, bits=bits)
+    got = CorrectedSource(source, even, DriftPlan(1000)).read_into(np.zeros((5, *shape[1:]), kind))
+    whole, wide = seen(got).reshape(raw.shape), raw.astype(int)
+    kept = np.setdiff1d(np.arange(columns), bad)
+    assert np.array_equal(whole[:, kept], raw[:, kept])
+    assert np.array_equal(whole[:, 0], raw[:, 1])
+    assert np.array_equal(whole[:, 59], raw[:, 58])
+    thirds = (wide[:, 19] * 2731 + wide[:, 22] * 1365 + 2048) // 4096
+    assert np.array_equal(whole[:, 20], thirds)
+    for first in range(columns):  # parts that hold neither neighbour, one, or both
+        part = got.corrected(slice(1, 4), Interval(first, min(first + 2, columns)))
+        assert np.array_equal(part.reshape(3, -1, channels), whole[1:4, first : first + 2])
 
 
 def fading(lines, columns=40):

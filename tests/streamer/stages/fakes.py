@@ -11,6 +11,7 @@ class FakeRecord:
     evidence: list = field(default_factory=list)
     defects: list = field(default_factory=list)
     alarms: list = field(default_factory=list)
+    repeats: list = field(default_factory=list)
     summaries: list = field(default_factory=list)
     backlog: int = 0
     beat_at_finish: object = None
@@ -24,6 +25,9 @@ class FakeRecord:
 
     def add_defect(self, defect):
         self.defects.append(defect)
+
+    def add_repeat(self, repeat):
+        self.repeats.append(repeat)
 
     def add_alarm(self, alarm):
         self.alarms.append(alarm)
@@ -61,7 +65,7 @@ class FakeOutput:
 
 @dataclass
 class FakePeers:
-    """Those who follow the line; `wishes` are what they ask; see ports.LinePeers."""
+    """Those who follow the line; `wishes` are what they ask; see line_ports.LinePeers."""
 
     publisher: str = "p"
     told: list = field(default_factory=list)

@@ -19,7 +19,8 @@ from streamer.message import (
     Severity,
     StageState,
 )
-from streamer.stages.announcer import AlarmOrigin, Announcer
+from streamer.repeats import Repeat
+from streamer.stages.announcer import AlarmOrigin, Announcer, RepeatPlace
 from streamer.web import WebGeometry
 
 MS = 1_000_000
@@ -307,3 +308,23 @@ def test_a_defect_says_where_its_level_comes_from(announcer):
     later = told.on_defect(replace(defect(), first_line=90, end_line=101), 0, 0)
     assert first.threshold.startswith("default")
     assert later.threshold == "calibrated"
+
+
+def test_a_repeat_is_a_grave_alarm_at_its_latest_place(announcer):
+    found = Repeat(3, DefectState.UPDATE, 20.0, 314.16, 5, 1, 100.0, 1500.0, (4, 5))
+    alarm = announcer.on_repeat(found, RepeatPlace(5.0, 2.0, 77), 9)
+    assert (alarm.id, alarm.kind, alarm.state) == (
+        "roll/cam0/repeat-3",
+        AlarmKind.DEFECT,
+        DefectState.UPDATE,
+    )
+    assert (alarm.severity, alarm.repeat_mm, alarm.captured_ns) == (Severity.HIGH, 314.16, 77)
+    assert (alarm.region.down_first, alarm.region.down_end) == (1495.0, 1505.0)
+    assert (alarm.region.cross_first, alarm.region.cross_end) == (18.0, 22.0)
+    assert alarm.text.startswith("comes again every 314.2 mm, 5 times so far: a roller of 100 mm")
+
+
+def test_a_repeat_at_the_edge_of_the_web_stays_on_it(announcer):
+    found = Repeat(1, DefectState.NEW, 1.0, 60.0, 4, 0, 1.0, 3.0)
+    alarm = announcer.on_repeat(found, RepeatPlace(5.0, 5.0, 1), 2)
+    assert (alarm.region.down_first, alarm.region.cross_first, alarm.encoder_first) == (0, 0, 0)

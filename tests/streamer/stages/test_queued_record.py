@@ -41,6 +41,9 @@ class Record:
     def add_defect(self, defect):
         self._take("defect", defect)
 
+    def add_repeat(self, repeat):
+        self._take("repeat", repeat)
+
     def add_alarm(self, alarm):
         self._take("alarm", alarm)
 
@@ -76,10 +79,11 @@ def test_everything_comes_in_order_by_a_thread_of_its_own(record, queued):
     queued.add_strip(1)
     queued.add_evidence(2)
     queued.add_defect(3)
+    queued.add_repeat(31)
     queued.add_alarm(4)
     queued.finish(5, lambda: None)
     assert record.told == [
-        *(("strip", 1), ("evidence", 2), ("defect", 3), ("alarm", 4), ("finish", 5))
+        *(("strip", 1), ("evidence", 2), ("defect", 3), ("repeat", 31), ("alarm", 4), ("finish", 5))
     ]
     assert len(record.threads) == 1
     assert threading.get_ident() not in record.threads

@@ -30,6 +30,7 @@ from streamer.stages.announcer import AlarmOrigin
 from streamer.stages.pulse import Pulse
 from streamer.stages.sink import SinkStage
 from streamer.stages.sink_plan import SinkLinks, SinkOutputs, SinkPlan
+from streamer.stages.status_board import StatusLimits
 from streamer.transport.memory import MemoryLink, MemorySwitchboard
 from streamer.web import WebGeometry
 from tests.streamer.stages.fakes import FakeMemory, FakeOutput, FakePeers, FakeRecord
@@ -72,7 +73,7 @@ def beat(state=StageState.RUNNING, stage="score", **fields):
 class Roll:
     """A sink stage, and `script` of what it hears: one item per wait; a number waits so many ms."""
 
-    def __init__(self, clock, script, faults=()):
+    def __init__(self, clock, script, faults=(), repeats=None):
         self.clock, self.script = clock, list(script)
         self.ledger, self.results, self.parent = MemorySwitchboard(), MemoryLink(), MemoryLink()
         self.capture = self.ledger.connect("capture-cam0")
@@ -86,6 +87,7 @@ class Roll:
             stall_ms=3000,
             verdict_timeout_ms=10_000,
             orphan_timeout_ms=3000,
+            repeats=repeats,
         )
         pulse = Pulse("sink", "sink", (self.parent,), 200, clock)
         links = SinkLinks(self.ledger, self.results, clock.wait)
@@ -629,3 +631,13 @@ def test_what_a_source_without_a_link_says_is_summed_up_and_no_alarm(play):
     roll = play(HELLO, row(0), edges, *tiles(0), end(1))
     assert roll.run().camera_health == {"edge_left_mm": 12.0, "no_web_lines": 5.0}
     assert roll.alarms(AlarmKind.SYSTEM) == []
+
+
+def test_verdicts_that_came_late_are_no_alarm_once_the_roll_has_ended(play):
+    script = [HELLO, [row(0), *tiles(0)], 300, [row(1), *tiles(1)], end(2)]
+    late = play(*script)
+    late.stage.board.limits = StatusLimits(actuator_mm=1.0)
+    late.run()
+    told = [alarm for alarm in late.record.alarms if "/latency-" in alarm.id]
+    assert [alarm.state for alarm in told] == [DefectState.NEW, DefectState.END]
+    assert late.peers.told[-1].active_alarms == 0

@@ -59,7 +59,7 @@ def shown(camera, rows, value=0.0):
 
 
 class NoPeers:
-    """Nobody follows the line; see ports.LinePeers."""
+    """Nobody follows the line; see line_ports.LinePeers."""
 
     publisher = "p"
 

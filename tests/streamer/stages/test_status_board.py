@@ -155,6 +155,17 @@ def test_verdicts_that_come_late_are_told(seeing, lag_ms, is_late):
     assert told.lag_mm == pytest.approx(lag_ms)  # 60 m/min is 1 mm/ms
 
 
+def test_verdicts_count_as_in_time_again_only_when_they_clearly_are(seeing):
+    told = []
+    for step, lag_ms in enumerate((900, 1100, 950, 850, 790, 950, 1001)):
+        now_ns = (10 + step) * S
+        hear_camera(seeing, now_ns, line=2 + step)
+        seeing.on_beat(worker(now_ns), now_ns)
+        facts = replace(FACTS, oldest_ns=now_ns - lag_ms * MS)
+        told.append(seeing.status(facts, now_ns).data_valid)
+    assert told == [True, False, False, False, True, True, False]
+
+
 @pytest.mark.parametrize(
     ("stage", "state", "reason"),
     [
