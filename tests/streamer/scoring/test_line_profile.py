@@ -252,14 +252,20 @@ def test_what_is_no_profile_of_lines_is_refused(learnt) -> None:
             replace(learnt, **changes)
 
 
-@pytest.mark.parametrize("seed", [8, 9])
-def test_simulated_scratches_and_threads_stand_out_and_clean_web_does_not(seed) -> None:
-    """Faint ones, planted in the pixels of 0.2 mm: 2 or 4 wide, half or a seventh brighter."""
+def simulated(seed: int) -> np.ndarray:
+    """1.4 m of clean web, 256 pixels of 0.2 mm wide."""
     chosen = SimulatorSource(seed=seed, columns=256, clean_m=1.5, defects_per_m=0)
     source = open_source(chosen, Web(pixel_mm=0.2))
     pixels = new_buffer(source.format, 7000)
     source.read_into(pixels)
     source.close()
+    return pixels
+
+
+@pytest.mark.parametrize("seed", [8, 9])
+def test_simulated_scratches_and_threads_stand_out_and_clean_web_does_not(seed) -> None:
+    """Faint ones, planted in the pixels of 0.2 mm: 2 or 4 wide, half or a seventh brighter."""
+    pixels = simulated(seed)
     learnt = learn_lines([seen_of(pixels[:4480], 8)], TARGET)
     clean = pixels[4480:]
     assert learnt.normalise(seen_of(clean, 8)).max() < 1
@@ -271,3 +277,20 @@ def test_simulated_scratches_and_threads_stand_out_and_clean_web_does_not(seed) 
     assert found[249:251, 8:27].max() > 1
     plain = learnt.normalise(seen_of(clean, 8))
     assert plain[249:251, 8:27].max() < 0.8
+
+
+def flickering(pixels: np.ndarray, share: float) -> np.ndarray:
+    """By `share` up and down, every 20 lines: 100 Hz at 2000 lines a second; dithered."""
+    wave = 1 + share * np.sin(2 * np.pi * np.arange(len(pixels)) / 20)
+    dither = np.random.default_rng(1).random(pixels.shape)
+    return np.floor(pixels * wave[:, None] + dither).clip(0, 255).astype(np.uint8)
+
+
+def test_a_lamp_that_begins_to_flicker_a_little_is_no_thread_across_the_web() -> None:
+    pixels = simulated(8)
+    learnt = learn_lines([seen_of(pixels[:4480], 8)], TARGET)
+    little, much = (
+        learnt.normalise(seen_of(flickering(pixels[4480:], share), 8)).max()
+        for share in (0.01, 0.1)
+    )
+    assert little < 1 < much
