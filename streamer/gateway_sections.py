@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
@@ -48,6 +48,29 @@ class ModbusGateway(Section):
     connections: int = Field(default=32, ge=1, le=1000)
     queue: int = Field(default=10_000, ge=1, le=65_535)
     stop: OnOrOff = "off"
+
+
+class OpcUaGateway(Section):
+    """OPC UA server: state machine, variables, alarms as events, methods."""
+
+    mode: OnOrOff = "off"
+    host: str = LOOPBACK
+    port: Port = 4840
+    policy: Literal["none", "sign", "sign_and_encrypt"] = "none"
+    certificate: Path | None = None
+    private_key: Path | None = None
+    trusted: Path | None = None
+    connections: int = Field(default=32, ge=1, le=1000)
+    stop: OnOrOff = "off"
+
+    @model_validator(mode="after")
+    def _can_prove_itself(self) -> OpcUaGateway:
+        files = (self.certificate, self.private_key, self.trusted)
+        if self.mode == "on" and self.policy != "none" and None in files:
+            rule = f"certificate, private_key and trusted must be given with policy {self.policy}"
+            msg = f"{rule}, got {', '.join(map(str, files))}"
+            raise ValueError(msg)
+        return self
 
 
 class PageGateway(Section):
@@ -157,6 +180,7 @@ class Gateways(Section):
     """Who is told of the verdict besides the subscribers of `alarms`; each is its own process."""
 
     modbus: ModbusGateway = ModbusGateway()
+    opc_ua: OpcUaGateway = OpcUaGateway()
     page: PageGateway = PageGateway()
     webhook: WebhookGateway = WebhookGateway()
     mqtt: MqttGateway = MqttGateway()

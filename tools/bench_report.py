@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from streamer.config import Config
-from streamer.message import Defect, DefectState, Interval, Severity
+from streamer.message import Defect, DefectState, GapReason, Interval, Severity
 from streamer.outputs.defect_log import CoverageRow, DefectLog, Evidence, Piece
 from streamer.outputs.manifest import Manifest, RollDigests, write_manifest
 from streamer.outputs.roll_map import MapFormat, RollMap
@@ -121,7 +121,8 @@ def _add_coverage(log: DefectLog, lines: int) -> Coverage:
         (half + 8, lines, "inspected"),
     ):
         log.add_coverage(CoverageRow("cam0", 0, Interval(first, end), columns, status))
-    return Coverage().add_captured(lines * width).add_inspected((lines - 8) * width)
+    seen = Coverage().add_captured(lines * width).add_inspected((lines - 8) * width)
+    return seen.add_not_inspected(GapReason.TIMEOUT, 8 * width)
 
 
 def _manifest(lines: int, coverage: Coverage, defects: int) -> Manifest:

@@ -85,9 +85,11 @@ def started_line(settings: dict[str, Any]) -> Iterator[Line]:
     }
     with ExitStack() as opened:
         opened.callback(shutil.rmtree, folder, ignore_errors=True)
-        opened.callback(_end_all, str(folder))
+        started: list[Any] = []
+        opened.callback(_end_all, str(folder), started)
         is_camera = chosen.get("source.kind") == "genicam"
         cameras = (_start_camera(environment),) if is_camera else ()
+        started += cameras
         options = [part for name, value in chosen.items() for part in ("--set", f"{name}={value}")]
         process = subprocess.Popen(
             [sys.executable, "-m", "streamer", "run", *options],
@@ -96,6 +98,7 @@ def started_line(settings: dict[str, Any]) -> Iterator[Line]:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        started.append(process)
         yield Line(folder, chosen, process, cameras)
 
 
@@ -125,8 +128,12 @@ def _start_camera(environment: dict[str, str]) -> psutil.Process:
     return camera
 
 
-def _end_all(folder: str) -> None:
-    """Kill whatever was started in a folder."""
+def _end_all(folder: str, started: list[Any]) -> None:
+    """Kill whatever runs in a folder, and leave no process that nobody waits for."""
     for process in psutil.process_iter(["environ"]):
         if (process.info["environ"] or {}).get("TMPDIR") == folder:
             process.kill()
+    for own in started:
+        own.wait()
+        if own.stdout is not None:
+            own.stdout.close()

@@ -1,4 +1,4 @@
-"""Write what is made from the register map: its document and the PLC's constants; decides nothing.
+"""Write what is made from the definitions for PLCs: documents and constants; decides nothing.
 
 python tools/write_registers.py [--folder deploy/plc] [--check]
 """
@@ -9,18 +9,22 @@ import argparse
 import sys
 from pathlib import Path
 
-from streamer.gateways.modbus_document import constants, document
+from streamer.gateways import modbus_document, opc_ua_document
 
 FOLDER = Path(__file__).parents[1] / "deploy" / "plc"
 
 
 def written(folder: Path) -> dict[Path, str]:
     """Each file with what must stand in it."""
-    return {folder / "registers.md": document(), folder / "registers.st": constants()}
+    return {
+        folder / "registers.md": modbus_document.document(),
+        folder / "registers.st": modbus_document.constants(),
+        folder / "opc_ua.md": opc_ua_document.document(),
+    }
 
 
 def stale(folder: Path) -> list[Path]:
-    """Files that say something else than the map, or are missing."""
+    """Files that say something else than the definitions, or are missing."""
     texts = written(folder)
     return [p for p, text in texts.items() if not p.exists() or p.read_text("utf-8") != text]
 

@@ -38,6 +38,11 @@ def open_gateway(name: str, config: Config) -> Gateway:
             from streamer.gateways.modbus import ModbusTcp
 
             return ModbusTcp(config.gateways.modbus)
+        case "opc_ua":
+            with extra("opcua"):
+                from streamer.gateways.opc_ua import OpcUa
+
+            return OpcUa(config.gateways.opc_ua)
         case "page":
             with extra("page"):
                 from streamer.gateways.page import OperatorPage

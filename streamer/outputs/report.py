@@ -138,6 +138,7 @@ def _grading(content: RollContent, grading: Grading, view: GradingView) -> dict[
         "grade": view.grade,
         "web_width_mm": view.width_mm,
         "plan": view.plan,
+        "shortest_m": min(grading.lengths_cells, default=0) * grading.resolution_m,
         "most_pieces": MOST_PIECES,
         "yard_mm": YARD_MM,
         "histogram": bins,

@@ -116,8 +116,8 @@ def histogram(
     for yard in yards:
         points[_bin(yard.first_mm, step, count)] += yard.points
     return [
-        HistogramBin(i * step, min((i + 1) * step, length_m), numbers[i], points[i])
-        for i in range(count)
+        HistogramBin(i * step, end_m, numbers[i], points[i])
+        for i, end_m in enumerate([*(n * step for n in range(1, count)), length_m])
     ]
 
 

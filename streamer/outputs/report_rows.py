@@ -48,11 +48,15 @@ class BandView:
 
 @dataclass(frozen=True, slots=True)
 class DefectRow:
-    """A row of the table: the defect, its pictures and what it is known to be."""
+    """A row of the table: the defect, its pictures and what it is known to be.
+
+    `is_kept`: the folder holds a picture, whether the page shows it or not.
+    """
 
     defect: LoggedDefect
     raw: str
     overlay: str
+    is_kept: bool
     points: int
     camera: str
     planted: str
@@ -103,6 +107,7 @@ def defect_rows(content: RollContent, grading: GradingView) -> list[DefectRow]:
             defect,
             raw=_thumbnail(content.folder, defect.evidence_raw, defect.id in pictured),
             overlay=_thumbnail(content.folder, defect.evidence_overlay, defect.id in pictured),
+            is_kept=_is_kept(content.folder, defect.evidence_raw),
             points=grading.points[defect.id],
             camera=camera_at(spans, (defect.cross_first_mm + defect.cross_end_mm) / 2),
             planted=planted.get(defect.id, ""),
@@ -149,8 +154,16 @@ def _corners(region: RegionMm) -> tuple[float, float, float, float]:
 
 
 def _thumbnail(folder: Path, name: str | None, is_shown: bool) -> str:
+    return thumbnail(_picture(folder, name)) if name and is_shown else ""
+
+
+def _is_kept(folder: Path, name: str | None) -> bool:
+    return name is not None and _picture(folder, name).is_file()
+
+
+def _picture(folder: Path, name: str) -> Path:
     """Only names are believed: a log cannot point outside the folder of its roll."""
-    return thumbnail(folder / FOLDER_NAME / Path(name).name) if name and is_shown else ""
+    return folder / FOLDER_NAME / Path(name).name
 
 
 def _planted_kinds(match: TruthMatch | None) -> dict[int, str]:

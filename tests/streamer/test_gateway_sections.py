@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from streamer.gateway_sections import (
     Gateways,
     MqttGateway,
+    OpcUaGateway,
     PageGateway,
     WebhookGateway,
     is_loopback,
@@ -89,3 +90,22 @@ def test_what_cannot_is_refused_before_anything_starts(url):
     with pytest.raises(ValidationError, match=r"url must be http://"):
         WebhookGateway(mode="on", url=url)
     assert WebhookGateway(url=url).mode == "off"
+
+
+FILES = {"certificate": "c.pem", "private_key": "k.pem", "trusted": "clients"}
+
+
+@pytest.mark.parametrize("policy", ["sign", "sign_and_encrypt"])
+@pytest.mark.parametrize("missing", FILES)
+def test_a_secured_opc_ua_server_needs_to_prove_itself_and_to_know_its_clients(policy, missing):
+    assert OpcUaGateway(mode="on", policy=policy, **FILES).policy == policy
+    given = {name: file for name, file in FILES.items() if name != missing}
+    with pytest.raises(ValidationError, match=f"must be given with policy {policy}"):
+        OpcUaGateway(mode="on", policy=policy, **given)
+    assert OpcUaGateway(policy=policy, **given).mode == "off"
+
+
+@pytest.mark.parametrize("wrong", [{"policy": "basic256"}, {"port": 0}, {"connections": 0}])
+def test_what_an_opc_ua_server_cannot_be_is_refused(wrong):
+    with pytest.raises(ValidationError, match=next(iter(wrong))):
+        OpcUaGateway(**wrong)

@@ -404,3 +404,20 @@ def test_where_the_alarm_level_comes_from_is_said(tmp_path):
     }
     text = rendered(make_roll(tmp_path, replace(MANIFEST, config=config))).text
     assert "calibrated: 2 false alarms per 100 m, on the first 1.5 m of this roll, learnt" in text
+
+
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        ({"pieces": {"min_m": 10, "max_m": 20}}, "The roll is shorter than the shortest piece."),
+        (
+            {"pieces": {"min_m": 0.5, "max_m": 1}, "limit_per_100m2": 0, "resolution_m": 0.5},
+            "No stretch of these lengths has so few points.",
+        ),
+    ],
+)
+def test_a_plan_without_pieces_says_why(tmp_path, rules, words):
+    crowded = [(n, n * 90, 40, 3.0) for n in range(1, 44)]
+    roll = make_roll(tmp_path, defects=crowded)
+    page = Page(render_report(roll, grading=Grading.model_validate(rules)).read_text())
+    assert words in page.text
