@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,9 +28,10 @@ from streamer.compose.geometry import web_geometry
 from streamer.config import SimulatorSource
 from streamer.config_file import load_config
 from streamer.regions import EIGHT_NEIGHBOURS, SEED_LEVEL
-from streamer.scoring.brightness import BOX_RADIUS, LightStrip, learn_brightness, log_brightness
-from streamer.scoring.line_contrast import LINE_REACH, log_contrast, strips_per_cell
+from streamer.scoring.brightness import LightStrip, learn_brightness, log_brightness
+from streamer.scoring.line_contrast import log_contrast, strips_per_cell, turned_contrast
 from streamer.scoring.line_profile import LineStrip, learn_lines
+from streamer.sections import LINE_HALO
 from streamer.sources import open_source
 from streamer.sources.line_buffer import new_buffer
 
@@ -53,6 +54,7 @@ class Watch:
     percent_per_100m: float
     light: list[ScoreArray] = field(default_factory=list)
     contrast: list[ScoreArray] = field(default_factory=list)
+    turned: list[ScoreArray] = field(default_factory=list)
     carry: PixelArray | None = None
 
     @property
@@ -61,12 +63,24 @@ class Watch:
         return sum(one.shape[1] for one in self.contrast)
 
     def see(self, pixels: PixelArray, stride: int) -> None:
-        """Whole cells of web, the next ones; the light of the last rows is known with the next."""
-        above = 0 if self.carry is None else BOX_RADIUS
+        """Whole cells of web, the next ones; the last rows are known with the next."""
+        above = 0 if self.carry is None else LINE_HALO
         known = pixels if self.carry is None else np.concatenate([self.carry, pixels])
-        self.light.append(log_brightness(known, stride)[above:-BOX_RADIUS])
-        self.contrast.append(log_contrast(pixels, stride))
-        self.carry = known[-2 * BOX_RADIUS * stride :]
+        rows, strips = slice(above, len(known) // stride - LINE_HALO), strips_per_cell(stride)
+        turned = slice(rows.start * strips, rows.stop * strips)
+        self.light.append(log_brightness(known, stride)[rows])
+        self.contrast.append(log_contrast(known, stride)[:, rows])
+        self.turned.append(turned_contrast(known, stride)[:, turned])
+        self.carry = known[-2 * LINE_HALO * stride :]
+
+    def lines(self, stride: int) -> LineStrip:
+        """All of it, to learn from and to judge."""
+        contrast, turned = (
+            np.concatenate(self.contrast, axis=1),
+            np.concatenate(self.turned, axis=1),
+        )
+        cells = slice(0, len(turned))
+        return LineStrip(contrast, turned, slice(0, self.rows), cells, 0, strips_per_cell(stride))
 
 
 def simulated(chosen: Config) -> SimulatorSource:
@@ -127,26 +141,35 @@ def count_alarms(watch: Watch, chosen: Config) -> dict[str, int]:
         chosen.calibration.false_alarms_per_100m / (1 + len(DETECTORS)),
         chosen.calibration.tail,
     )
-    light, contrast = np.concatenate(watch.light), np.concatenate(watch.contrast, axis=1)
-    rows, strips = geometry.lines(chosen.profile.bootstrap_m) // stride, strips_per_cell(stride)
+    light, seen = np.concatenate(watch.light), watch.lines(stride)
+    rows = geometry.lines(chosen.profile.bootstrap_m) // stride
     brightness = learn_brightness([LightStrip(light[:rows], 0)], target)
-    first = LineStrip(contrast[:, :rows], slice(0, rows), slice(0, columns // stride), 0, strips)
-    lines = learn_lines([first], target)
+    lines = learn_lines([_rows_of(seen, slice(0, rows))], target)
     if brightness is None or lines is None:
         msg = f"profile.bootstrap_m must hold web to learn from, got {rows} rows"
         raise ValueError(msg)
     grow = chosen.decision.grow_ratio
-    found = (brightness.normalise(light[rows:], 0), _lines_of(contrast[:, rows:], lines))
+    found = (
+        brightness.normalise(light[rows:], 0),
+        _lines_of(_rows_of(seen, slice(rows, watch.rows)), lines),
+    )
     return {name: regions(one, grow) for name, one in zip(DETECTORS, found, strict=True)}
 
 
-def _lines_of(contrast: ScoreArray, profile: LineProfile) -> ScoreArray:
+def _rows_of(seen: LineStrip, rows: slice) -> LineStrip:
+    """So many rows of cells of it, all of them to learn from."""
+    turned = seen.turned[:, rows.start * seen.strips : rows.stop * seen.strips]
+    contrast = seen.contrast[:, rows]
+    return replace(seen, contrast=contrast, turned=turned, rows=slice(0, contrast.shape[1]))
+
+
+def _lines_of(seen: LineStrip, profile: LineProfile) -> ScoreArray:
     """Normalised, block by block with the rows about it."""
     parts = []
-    for top in range(0, contrast.shape[1], BLOCK_CELLS):
-        above = max(top - LINE_REACH, 0)
-        around = contrast[:, above : top + BLOCK_CELLS + LINE_REACH]
-        parts.append(profile.normalise(around, 0)[top - above :][:BLOCK_CELLS])
+    for top in range(0, seen.rows.stop, BLOCK_CELLS):
+        above = max(top - LINE_HALO, 0)
+        around = _rows_of(seen, slice(above, top + BLOCK_CELLS + LINE_HALO))
+        parts.append(profile.normalise(around)[top - above :][:BLOCK_CELLS])
     return np.concatenate(parts)
 
 

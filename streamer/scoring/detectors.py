@@ -14,7 +14,7 @@ from streamer.scoring.brightness import (
     log_brightness,
 )
 from streamer.scoring.cells import core_cells, hide_masked, masked_cells
-from streamer.scoring.line_contrast import log_contrast, strips_per_cell
+from streamer.scoring.line_contrast import log_contrast, strips_per_cell, turned_contrast
 from streamer.scoring.line_profile import LineStrip, learn_lines
 
 if TYPE_CHECKING:
@@ -66,17 +66,18 @@ def add_detectors(
         changed = profile.brightness.normalise(light, _first_cell(tile, stride))
         scores = brighter_or_darker(scores, calibration, changed)
     if lesson.lines and profile.lines is not None:
-        seen = see_lines(tile, stride)
-        found = profile.lines.normalise(seen.contrast, seen.first_strip)
+        found = profile.lines.normalise(see_lines(tile, stride))
         scores = brighter_or_darker(scores, calibration, found)
     return scores
 
 
 def see_lines(tile: Tile, stride: int) -> LineStrip:
-    """The contrast of a tile with its halo, to learn from its core."""
+    """The contrast of a tile with its halo, both ways, to learn from its core."""
     contrast, strips = log_contrast(tile.pixels, stride), strips_per_cell(stride)
-    contrast[:, :, np.repeat(masked_cells(tile, stride), strips)] = np.nan
-    return LineStrip(contrast, *core_cells(tile, stride), _first_cell(tile, stride), strips)
+    turned, masked = turned_contrast(tile.pixels, stride), masked_cells(tile, stride)
+    contrast[:, :, np.repeat(masked, strips)] = np.nan
+    turned[masked] = np.nan
+    return LineStrip(contrast, turned, *core_cells(tile, stride), _first_cell(tile, stride), strips)
 
 
 def _light(tile: Tile, stride: int) -> LightStrip:

@@ -24,7 +24,7 @@ class Lesson:
     `alarm_level` (raw score) overrules the calibration. `pools_lanes`: a profile of several lanes
     has an alarm level for each. `band_width`: it has a reference for each cross-web band of so
     many features; None: one for all. `brightness`: it knows how bright the web is; `lines`: how
-    much lines along it differ from what lies beside them.
+    much lines along it and across it differ from what lies beside them.
     """
 
     method: Method

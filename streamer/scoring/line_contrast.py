@@ -2,7 +2,7 @@
 
 A scratch of a pixel or two hardly shows in a cell, and less in any single one. Summed along the
 web it does: what is narrow and goes on is seen against its surround, in which slow light cancels.
-Some are as bright as the web and only smoother.
+Some are as bright as the web and only smoother. A thread across the web is the same, turned.
 """
 
 from __future__ import annotations
@@ -59,6 +59,19 @@ def log_contrast(pixels: PixelArray, stride: int) -> ScoreArray:
     )
 
 
+def turned_contrast(pixels: PixelArray, stride: int) -> ScoreArray:
+    """As the grey of `log_contrast`, of strips that lie across the web, float32.
+
+    The result is (columns // stride, lines // stride * strips_per_cell): turned, so that
+    `line_means` runs across the web. A strip is `stride` columns wide, and compared with those
+    before and behind it. Roughness raised more false alarms here than it found threads.
+    """
+    rows, columns = (size // stride for size in pixels.shape[:2])
+    strips = rows * strips_per_cell(stride)
+    web = pixels[: rows * stride, : columns * stride].reshape(strips, rows * stride // strips, -1)
+    return _compare(np.ascontiguousarray(_strip_sums(web, columns).T), web.size)
+
+
 def _strip_sums(web: PixelArray, strips: int) -> Counts:
     """(rows, lines, values) to (rows, strips)."""
     # Lines first: long runs of neighbours add up fast, and in half the bytes where they fit.
@@ -91,7 +104,7 @@ def _sum_across(sums: Counts) -> Counts:
 
 
 def fixed_point(contrast: ScoreArray, normal: ScoreArray) -> Fixed:
-    """int32 as `contrast`: what of it is beyond `normal` (CHANNELS, 1, strips), in 1 / UNIT.
+    """int32 as `contrast`: what of it is beyond `normal`, which broadcasts to it, in 1 / UNIT.
 
     What is masked (NaN) neither adds to a line nor takes from it.
     """
@@ -103,7 +116,8 @@ def fixed_point(contrast: ScoreArray, normal: ScoreArray) -> Fixed:
 def line_means(beyond: Fixed, strips: int) -> Iterator[ScoreArray]:
     """Means of `beyond` (rows, strips) along the line through each strip, for each of LINES.
 
-    `strips` are those of a cell. Beyond the ends of the web rows and strips are mirrored.
+    `strips` are those of a cell. Beyond the web, where a line ends, all is normal, as under a mask:
+    mirrored, a line would count twice there, and so would its noise. Strips are mirrored.
     The result is no fixed point any more, and equal to the bit wherever the same cells are there.
     """
     for slope in SLOPES:
@@ -115,7 +129,8 @@ def _sums_of_slope(beyond: Fixed, strips_per_row: float) -> Iterator[Fixed]:
     """For each of LENGTHS, from the middle outwards."""
     rows, strips = beyond.shape
     side = shift_of(LINE_REACH, abs(strips_per_row))
-    padded = np.pad(beyond, ((LINE_REACH, LINE_REACH), (side, side)), mode="symmetric")
+    padded = np.pad(beyond, ((0, 0), (side, side)), mode="symmetric")
+    padded = np.pad(padded, ((LINE_REACH, LINE_REACH), (0, 0)))
     total = np.zeros_like(beyond)
     for distance in range(LINE_REACH + 1):
         for row in {-distance, distance}:

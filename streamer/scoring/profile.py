@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from streamer.scoring.method import Method, Parameter
 
 # 2: the calibration says what it is worth, and has levels of lanes; 3: and bands; 4: and, with or
-# without bands, brightness; 5: and, with or without both, lines.
-FORMAT, BANDED_FORMAT, BRIGHT_FORMAT, LINED_FORMAT = 2, 3, 4, 5
+# without bands, brightness; 6: and, with or without both, lines both ways (5 had them one way).
+FORMAT, BANDED_FORMAT, BRIGHT_FORMAT, LINED_FORMAT = 2, 3, 4, 6
 HEADER_SIZE = 8  # bytes that say how long the JSON header of safetensors is
 
 
@@ -114,7 +114,7 @@ class TextureProfile:
                 BrightnessProfile.of(description["brightness"], tensors["brightness"])
                 if "brightness" in description
                 else None,
-                LineProfile.of(description["lines"], tensors["lines"])
+                LineProfile.of(description["lines"], tensors["lines"], tensors["lines_turned"])
                 if "lines" in description
                 else None,
             )
@@ -165,7 +165,9 @@ class TextureProfile:
 
     def _tensors(self) -> dict[str, torch.Tensor]:
         bright = {} if self.brightness is None else {"brightness": self.brightness.median}
-        lined = {} if self.lines is None else {"lines": self.lines.median.contiguous()}
+        lined = {}
+        if self.lines is not None:
+            lined = {"lines": self.lines.median.contiguous(), "lines_turned": self.lines.turned}
         return (
             bright
             | lined

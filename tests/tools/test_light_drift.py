@@ -9,7 +9,8 @@ from light_drift import Watch, clean_web, faded, main, parse_options, regions, t
 
 from streamer.config_file import load_config
 from streamer.scoring.brightness import log_brightness
-from streamer.scoring.line_contrast import log_contrast
+from streamer.scoring.line_contrast import log_contrast, turned_contrast
+from streamer.sections import LINE_HALO
 
 SMALL = ("web.pixel_mm=0.2", "source.columns=128", "profile.bootstrap_m=0.8")
 
@@ -32,15 +33,16 @@ def test_full_scale_stays_within_the_pixel() -> None:
 
 
 def test_a_web_seen_in_blocks_is_seen_as_a_whole() -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (240, 64)).astype(np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (720, 64)).astype(np.uint8)
     watch = Watch(0.0)
-    for top in (0, 80, 160):
-        watch.see(pixels[top : top + 80], 8)
-    assert watch.rows == 30
-    light = np.concatenate(watch.light)
-    np.testing.assert_array_equal(light, log_brightness(pixels, 8)[: len(light)])
-    assert len(light) == 28  # the last two are known with the next block
-    np.testing.assert_array_equal(np.concatenate(watch.contrast, axis=1), log_contrast(pixels, 8))
+    for top in (0, 240, 480):
+        watch.see(pixels[top : top + 240], 8)
+    rows = 90 - LINE_HALO
+    assert watch.rows == rows  # the last ones are known with the next block
+    light, seen = np.concatenate(watch.light), watch.lines(8)
+    np.testing.assert_array_equal(light, log_brightness(pixels, 8)[:rows])
+    np.testing.assert_array_equal(seen.contrast, log_contrast(pixels, 8)[:, :rows])
+    np.testing.assert_array_equal(seen.turned, turned_contrast(pixels, 8)[:, : 2 * rows])
 
 
 def test_the_web_is_clean_whole_cells_and_its_seeds_differ() -> None:

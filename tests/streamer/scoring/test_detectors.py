@@ -8,7 +8,7 @@ import pytest
 from streamer.config import Config
 from streamer.message import Halo, Interval
 from streamer.scoring.detectors import Look, add_detectors, learn_detectors, look, see_lines
-from streamer.scoring.line_contrast import CHANNELS, log_contrast
+from streamer.scoring.line_contrast import CHANNELS, log_contrast, turned_contrast
 from streamer.scoring.tile_scorer import TileScorer, open_tile_scorer
 from streamer.scoring.web_profile import learn_web_profile
 
@@ -40,6 +40,7 @@ def test_only_what_is_asked_for_is_looked_at(lesson, both, tile_of) -> None:
     assert (alone.light, alone.lines) == (None, None)
     seen = look(tile, both)
     np.testing.assert_array_equal(seen.lines.contrast, log_contrast(tile.pixels, 8))
+    np.testing.assert_array_equal(seen.lines.turned, turned_contrast(tile.pixels, 8))
     assert seen.light.light.shape == (16, 32)
     lined = look(tile, replace(lesson, lines=True))
     assert lined.light is None
@@ -56,6 +57,8 @@ def test_the_core_is_learnt_from_and_the_halo_is_seen(tile_of) -> None:
     masked = see_lines(replace(tile, masked=(Interval(80, 90),)), 8)
     hidden = np.isnan(masked.contrast).all(axis=(0, 1))
     assert np.flatnonzero(hidden).tolist() == [20, 21, 22, 23]
+    assert seen.turned[seen.turned_place].shape == (16, 24)
+    assert np.flatnonzero(np.isnan(masked.turned).all(axis=1)).tolist() == [10, 11]
 
 
 def test_detectors_that_are_not_asked_for_are_not_learnt(backbone, lesson, both, tile_of) -> None:
@@ -86,6 +89,17 @@ def test_scores_are_raised_by_what_a_profile_knows_and_the_line_asks_for(
     np.testing.assert_array_equal(add_detectors(tile, scores, profile, lesson), scores)
     unknown = replace(profile, brightness=None, lines=None)
     np.testing.assert_array_equal(add_detectors(tile, scores, unknown, both), scores)
+
+
+def test_a_faint_thread_across_the_web_is_found(backbone, lesson, tile_of) -> None:
+    asked = replace(lesson, lines=True)
+    profile = learn_web_profile([tile_of(even(seed), seed) for seed in range(3)], backbone, asked)
+    web = even(5).astype(np.float64)
+    web[60:64, 40:220] *= 1.15
+    scores, level = np.zeros((16, 32), np.float32), profile.calibration.alarm_level
+    crossed = add_detectors(tile_of(web.clip(0, 255).astype("u1")), scores, profile, asked)
+    assert crossed[7, 10:22].min() > level
+    assert np.delete(crossed, range(6, 10), axis=0).max() < level
 
 
 @pytest.mark.parametrize("asked", [LINED, BOTH])

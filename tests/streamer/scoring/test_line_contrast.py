@@ -16,6 +16,7 @@ from streamer.scoring.line_contrast import (
     log_contrast,
     shift_of,
     strips_per_cell,
+    turned_contrast,
 )
 from streamer.sections import LINE_HALO
 
@@ -68,6 +69,35 @@ def test_contrast_is_that_of_a_strip_to_the_mirrored_strips_about_it(dtype, stri
             beside = np.convolve(padded, np.ones(SURROUND) / SURROUND, "valid")
             expected = np.log((strips + 1) / (beside + 1))
             np.testing.assert_allclose(found[channel, row], expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("colours", [(), (3,)])
+@pytest.mark.parametrize("stride", [1, 4, 8, 16])
+def test_turned_is_the_grey_of_the_turned_web(dtype, colours, stride) -> None:
+    top = np.iinfo(dtype).max
+    shape = (10 * stride - 1, 4 * stride - 1, *colours)
+    web = np.random.default_rng(stride).integers(0, top, shape, dtype)
+    found = turned_contrast(web, stride)
+    assert found.shape == (shape[1] // stride, shape[0] // stride * strips_per_cell(stride))
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, log_contrast(web.swapaxes(0, 1), stride)[0])
+
+
+@pytest.mark.parametrize("stride", [4, 8, 16])
+@settings(deadline=None)
+@given(row=st.integers(0, 12), column=st.integers(0, 6), seed=st.integers(0, 9))
+def test_a_turned_piece_with_its_halo_equals_the_whole_to_the_bit(
+    stride, row, column, seed
+) -> None:
+    pixels = noise(40 * stride, 8 * stride, seed)
+    strips = strips_per_cell(stride)
+    halo = -(-SURROUND_STRIPS // strips)
+    piece = pixels[row * stride : (row + 2 * halo + 3) * stride, column * stride :]
+    core = slice(halo * strips, (halo + 3) * strips)
+    place = slice((row + halo) * strips, (row + halo + 3) * strips)
+    found, whole = turned_contrast(piece, stride), turned_contrast(pixels, stride)
+    np.testing.assert_array_equal(found[:, core], whole[column:, place])
 
 
 def test_slow_light_cancels_and_a_narrow_line_does_not() -> None:
@@ -131,9 +161,9 @@ def test_means_are_those_along_each_line(strips) -> None:
             assert means[row, column] == pytest.approx(expected, abs=1e-5)
 
 
-def test_rows_and_strips_beyond_the_web_are_mirrored() -> None:
+def test_beyond_the_web_lines_find_nothing_and_strips_are_mirrored() -> None:
     beyond = np.random.default_rng(2).integers(-UNIT, UNIT, (30, 20)).astype(np.int32)
-    around = np.pad(beyond, 15, mode="symmetric")
+    around = np.pad(np.pad(beyond, ((0, 0), (15, 15)), mode="symmetric"), ((15, 15), (0, 0)))
     for small, large in zip(line_means(beyond, 2), line_means(around, 2), strict=True):
         np.testing.assert_array_equal(small, large[15:-15, 15:-15])
 

@@ -15,6 +15,7 @@ from streamer.scoring.features import ChannelScale, Edges, embed_web, fixed_scal
 from streamer.scoring.lesson import Lesson
 from streamer.scoring.line_contrast import LINES
 from streamer.scoring.line_profile import LineProfile
+from streamer.scoring.line_spread import LineSpread
 from streamer.scoring.profile import (
     TextureProfile,
     complete_profile,
@@ -250,8 +251,9 @@ def test_scores_follow_the_bands_of_the_web(banded, profile, lesson, quantised) 
 
 @pytest.fixture
 def lined(profile) -> TextureProfile:
-    median, noises = torch.linspace(-1, 1, 80).reshape(2, 40), (0.01,) * 2 * len(LINES)
-    known = LineProfile(median, 6, 2, noises, Calibration(1.7, 6.0, 80, 1.0))
+    medians = torch.linspace(-1, 1, 80).reshape(2, 40), torch.linspace(-1, 1, 20)
+    spreads = (LineSpread((0.01, 0.02), 0.3),) * len(LINES), (LineSpread((0.01,)),) * len(LINES)
+    known = LineProfile(*medians, 6, 2, *spreads, Calibration(1.7, 6.0, 80, 1.0))
     return replace(profile, lines=known)
 
 
@@ -293,18 +295,23 @@ def test_lines_are_saved_and_told_apart(profile, bright, lined, banded, tmp_path
     lined.save(tmp_path / "lined.safetensors")
     loaded = TextureProfile.load(tmp_path / "lined.safetensors")
     assert torch.equal(loaded.lines.median, lined.lines.median)
+    assert torch.equal(loaded.lines.turned, lined.lines.turned)
     assert loaded.lines.description == lined.lines.description
+    assert loaded.lines.spreads == lined.lines.spreads
     assert (loaded.digest, loaded.to_bytes()) == (lined.digest, lined.to_bytes())
     known = lined.lines
+    other = (LineSpread((0.02,)),) * len(LINES)
     others = [
         replace(lined, lines=replace(known, median=known.median + 1)),
-        replace(lined, lines=replace(known, noises=(0.02,) * len(known.noises))),
+        replace(lined, lines=replace(known, turned=known.turned + 1)),
+        replace(lined, lines=replace(known, spreads=(LineSpread((0.01, 0.02)),) * len(LINES))),
+        replace(lined, lines=replace(known, turned_spreads=other)),
         replace(lined, lines=replace(known, first_strip=4)),
         replace(banded, lines=known),
         replace(bright, lines=known),
     ]
-    assert len({one.digest for one in (profile, lined, *others)}) == 7
-    assert {_description(one)["format"] for one in (lined, *others)} == {5}
+    assert len({one.digest for one in (profile, lined, *others)}) == 9
+    assert {_description(one)["format"] for one in (lined, *others)} == {6}
     every = replace(banded, lines=known, brightness=bright.brightness)
     assert TextureProfile.from_bytes(every.to_bytes()).digest == every.digest
 
@@ -314,6 +321,11 @@ def test_damaged_lines_are_refused(lined) -> None:
     for wrong in ({"strips": 2}, known | {"more": 1}, known | {"calibration": {}}):
         with pytest.raises(ValueError, match="profile must be complete"):
             TextureProfile.from_bytes(rewritten(lined, lines=wrong))
+    unlike = [one | {"correlation": 2} for one in known["spreads"]]
+    with pytest.raises(ValueError, match="correlation of a line must be within 0.95, got 2"):
+        TextureProfile.from_bytes(rewritten(lined, lines=known | {"spreads": unlike}))
+    with pytest.raises(ValueError, match="profile must have format 6 .*, got 5"):
+        TextureProfile.from_bytes(rewritten(lined, format=5))
     with pytest.raises(ValueError, match="lines must be .* got"):
         TextureProfile.from_bytes(rewritten(lined, lines=known | {"lines": [[0.0, 9]]}))
     with pytest.raises(ValueError, match="profile must have the digest"):
