@@ -35,6 +35,27 @@ def utc(time_ns: int) -> datetime | None:
     return datetime.fromtimestamp(time_ns / _NS_PER_S, UTC) if time_ns else None
 
 
+_PLACE = (
+    Field(
+        "DownFirst",
+        "Double",
+        "Begin down-web, in mm from the start of the roll",
+        lambda a: a.region.down_first,
+    ),
+    Field("DownEnd", "Double", "End down-web, in mm", lambda a: a.region.down_end),
+    Field(
+        "CrossFirst",
+        "Double",
+        "Begin cross-web, in mm from the left edge",
+        lambda a: a.region.cross_first,
+    ),
+    Field("CrossEnd", "Double", "End cross-web, in mm", lambda a: a.region.cross_end),
+    Field("EncoderFirst", "Int64", "Encoder counts at the begin", lambda a: a.encoder_first),
+    Field("EncoderEnd", "Int64", "Encoder counts at the end", lambda a: a.encoder_end),
+)
+_SIGNAL = Field(
+    "Signal", "String", "NE 107 signal of a system alarm, else empty", lambda a: a.signal
+)
 FIELDS = (
     Field("AlarmId", "String", "Id, for Acknowledge", lambda a: a.id),
     Field(
@@ -52,25 +73,10 @@ FIELDS = (
         lambda a: a.condition.value,
     ),
     Field("AlarmBy", "String", "Who brought the condition about", lambda a: a.by),
-    Field("Signal", "String", "NE 107 signal of a system alarm, else empty", lambda a: a.signal),
+    _SIGNAL,
     Field("Roll", "String", "Name of the roll", lambda a: a.roll),
     Field("Camera", "String", "Name of the camera", lambda a: a.camera),
-    Field(
-        "DownFirst",
-        "Double",
-        "Begin down-web, in mm from the start of the roll",
-        lambda a: a.region.down_first,
-    ),
-    Field("DownEnd", "Double", "End down-web, in mm", lambda a: a.region.down_end),
-    Field(
-        "CrossFirst",
-        "Double",
-        "Begin cross-web, in mm from the left edge",
-        lambda a: a.region.cross_first,
-    ),
-    Field("CrossEnd", "Double", "End cross-web, in mm", lambda a: a.region.cross_end),
-    Field("EncoderFirst", "Int64", "Encoder counts at the begin", lambda a: a.encoder_first),
-    Field("EncoderEnd", "Int64", "Encoder counts at the end", lambda a: a.encoder_end),
+    *_PLACE,
     Field("Peak", "Double", "Highest score, in units of the alarm level", lambda a: a.peak),
     Field("Threshold", "String", "Where the alarm level comes from", lambda a: a.threshold),
     Field(
@@ -102,23 +108,8 @@ COLUMNS = (
         "1 to 1000: low 200, medium 500, high 800",
         lambda a: SEVERITIES[a.severity],
     ),
-    Field("Signal", "String", "NE 107 signal of a system alarm, else empty", lambda a: a.signal),
-    Field(
-        "DownFirst",
-        "Double",
-        "Begin down-web, in mm from the start of the roll",
-        lambda a: a.region.down_first,
-    ),
-    Field("DownEnd", "Double", "End down-web, in mm", lambda a: a.region.down_end),
-    Field(
-        "CrossFirst",
-        "Double",
-        "Begin cross-web, in mm from the left edge",
-        lambda a: a.region.cross_first,
-    ),
-    Field("CrossEnd", "Double", "End cross-web, in mm", lambda a: a.region.cross_end),
-    Field("EncoderFirst", "Int64", "Encoder counts at the begin", lambda a: a.encoder_first),
-    Field("EncoderEnd", "Int64", "Encoder counts at the end", lambda a: a.encoder_end),
+    _SIGNAL,
+    *_PLACE,
     Field("Text", "String", "For a person", lambda a: a.text),
 )
 

@@ -66,7 +66,7 @@ class Publisher:
         except OSError as error:
             self.faults += 1
             if self.faults % 1000 == 1:
-                _LOG.error("alarm output failed (%d times): %s", self.faults, error)
+                _LOG.error("alarms could not be told or kept (%d times): %s", self.faults, error)
 
     def serve(self, status: Callable[[], LineStatus], now_ns: int) -> None:
         """Answer peers, and tell them how the line stands when it is time; comes often."""

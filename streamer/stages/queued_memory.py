@@ -21,8 +21,8 @@ MOST_MESSAGES = 10_000  # for the history, while the disk hangs
 class QueuedMemory:
     """Hands everything on to a memory that is used in the thread; see line_ports.AlarmMemory.
 
-    `commit` waits until it is kept, but not for a disk that hangs: then what is due is kept when
-    the disk goes on, the latest state alone.
+    `commit` waits until it is kept, but not for a disk that hangs: it says so, and what is due is
+    kept when the disk goes on, the latest state alone.
     """
 
     def __init__(self, memory: AlarmMemory) -> None:
@@ -45,7 +45,8 @@ class QueuedMemory:
         """See line_ports.AlarmMemory.
 
         Raises:
-            OSError: this commit, or one before that was not waited for, could not be kept.
+            OSError: this commit, or one before that was not waited for, could not be kept; a
+                TimeoutError: not yet.
         """
         with self._changed:
             hangs = self._is_busy
@@ -54,8 +55,12 @@ class QueuedMemory:
             if not hangs:
                 self._changed.wait_for(lambda: not self._is_busy, WAIT_S)
             fault, self._fault = self._fault, None
+            is_late = self._is_busy
         if fault is not None:
             raise fault
+        if is_late:
+            msg = f"alarms must be kept within {WAIT_S:g} s, got a disk that takes longer"
+            raise TimeoutError(msg)
 
     def close(self) -> None:
         """See line_ports.AlarmMemory; a disk that hangs is waited for two seconds."""
@@ -63,6 +68,8 @@ class QueuedMemory:
             self._is_closing = True
             self._changed.notify_all()
         self._thread.join(CLOSE_S)
+        if self._thread.is_alive():
+            _LOG.error("the last alarms could not be kept: the disk hangs")
 
     def _work(self) -> None:
         while (state := self._next()) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from streamer.repeats import Repeat
     from streamer.web import Strip
 
+_LOG = logging.getLogger(__name__)
 WAIT_S = 0.05
 CLOSE_S = 10.0
 
@@ -77,6 +79,10 @@ class QueuedRecord:
         """See ports.RollRecord; a disk that hangs is waited for ten seconds."""
         self._tasks.put(None)
         self._thread.join(CLOSE_S)
+        if self._thread.is_alive():
+            _LOG.error(
+                "%d last entries of the roll could not be written: the disk hangs", self.backlog
+            )
 
     def _put(self, task: Callable[[RollRecord], None]) -> None:
         self._raise_fault()

@@ -64,6 +64,12 @@ def until(holds):
         time.sleep(0.001)
 
 
+def commit_late(memory, sequence):
+    """A commit that is not kept yet says so."""
+    with pytest.raises(TimeoutError, match="a disk that takes longer"):
+        memory.commit(BookState(sequence=sequence))
+
+
 def patient(monkeypatch):
     """A loaded machine must not look like a disk that hangs."""
     monkeypatch.setattr(queued_memory, "WAIT_S", PATIENCE_S)
@@ -79,11 +85,11 @@ def test_a_commit_returns_when_it_is_kept(disk, memory, monkeypatch):
 def test_a_disk_that_hangs_delays_one_commit_for_a_moment(disk, memory, monkeypatch):
     monkeypatch.setattr(queued_memory, "WAIT_S", 0.01)
     disk.works.clear()
-    memory.commit(BookState(sequence=1))
+    commit_late(memory, 1)
     monkeypatch.setattr(queued_memory, "WAIT_S", 1000.0)  # nobody waits so long again
     for number in range(2, 500):
         memory.publish(alarm(number))
-        memory.commit(BookState(sequence=number))
+        commit_late(memory, number)
     assert disk.states == []
     disk.works.set()
     until(lambda: disk.states[-1:] == [499])
@@ -105,10 +111,10 @@ def test_a_fault_is_raised_by_the_commit_and_the_next_keeps_what_is_due(disk, me
 def test_the_history_that_waits_is_bounded(disk, memory, monkeypatch):
     monkeypatch.setattr(queued_memory, "WAIT_S", 0.01)
     disk.works.clear()
-    memory.commit(BookState(sequence=1))
+    commit_late(memory, 1)
     for _ in range(queued_memory.MOST_MESSAGES + 5):
         memory.publish(alarm(1))
-    memory.commit(BookState(sequence=2))
+    commit_late(memory, 2)
     disk.works.set()
     until(lambda: disk.states[-1:] == [2])
     assert len(disk.kept) == queued_memory.MOST_MESSAGES
@@ -118,12 +124,24 @@ def test_closing_keeps_what_is_due_and_closes_the_memory(disk, monkeypatch):
     memory = QueuedMemory(disk)
     monkeypatch.setattr(queued_memory, "WAIT_S", 0.01)
     disk.works.clear()
-    memory.commit(BookState(sequence=1))
-    memory.commit(BookState(sequence=2))
+    commit_late(memory, 1)
+    commit_late(memory, 2)
     disk.works.set()
     memory.close()
     assert (disk.states, disk.closed) == ([1, 2], True)
     memory.close()
+
+
+def test_what_cannot_be_kept_at_the_end_is_said(disk, monkeypatch, caplog):
+    memory = QueuedMemory(disk)
+    monkeypatch.setattr(queued_memory, "WAIT_S", 0.01)
+    monkeypatch.setattr(queued_memory, "CLOSE_S", 0.01)
+    disk.works.clear()
+    commit_late(memory, 1)
+    memory.close()
+    assert "the last alarms could not be kept" in caplog.text
+    disk.works.set()
+    until(lambda: disk.closed)
 
 
 def test_a_memory_that_cannot_be_closed_is_logged(disk, monkeypatch, caplog):

@@ -147,3 +147,14 @@ def test_closing_writes_what_waits_and_may_come_twice(record):
     queued.close()
     queued.close()
     assert (record.told, record.closed) == ([("strip", 1)], 1)
+
+
+def test_what_cannot_be_written_at_the_end_is_said(record, monkeypatch, caplog):
+    queued = QueuedRecord(lambda: record)
+    monkeypatch.setattr(queued_record, "CLOSE_S", 0.01)
+    record.works.clear()
+    queued.add_strip(1)
+    queued.close()
+    assert "could not be written: the disk hangs" in caplog.text
+    record.works.set()
+    until(lambda: record.closed)
