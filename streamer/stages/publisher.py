@@ -90,7 +90,7 @@ class Publisher:
         self._try(lambda: self.peers.show_rows(rows))
 
     def _obey(self, command: Command, now_ns: int) -> CommandAnswer:
-        """Carry out what a peer asks; an answer that says yes is kept by then."""
+        """Carry out what a peer asks; a yes is kept by then, unless the disk hangs."""
         if command.kind is CommandKind.STOP:
             _LOG.warning("%s asks to stop the roll", command.by)
             self.stop_requested = True
