@@ -441,8 +441,8 @@ def test_an_alarm_output_that_fails_neither_ends_the_roll_nor_silences_the_other
     assert healthy.published == roll.record.alarms
     assert broken.published == []
     assert healthy.polls > 0
-    assert "alarm output failed (1 times): no route" in caplog.text
-    assert caplog.text.count("alarm output failed") == 1
+    assert "alarms could not be told or kept (1 times): no route" in caplog.text
+    assert caplog.text.count("alarms could not be told or kept") == 1
     assert roll.parent.outbox[-1].figures["alarm_faults"] > 3
 
 
